@@ -1,0 +1,146 @@
+"""Who sent a batch and which one it is: the record's headers.
+
+CloudEvents 1.0 in Kafka binary mode. A batch is (source, epoch, topic, partition,
+sequence), fixed when it is first written down at the source; a resend carries the same
+identity at a new Kafka offset, so everything downstream removes repeats by identity.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from schemas.errors import ContractError
+from schemas.telemetry import MAX_ROWS, PLATFORM_ID, SOURCE_ID, TOPICS, SampleType
+
+CONTENT_TYPE = "application/vnd.apache.arrow.stream"
+SPEC_VERSION = "1.0"
+MAX_HEADER_BYTES = 256
+_PLATFORM = re.compile(PLATFORM_ID)
+_SOURCE = re.compile(SOURCE_ID)
+_DIGITS = re.compile(r"^[0-9]{1,19}$")
+
+CE_TYPE = "cn.livewatch.telemetry.{}.v1"
+Headers = list[tuple[str, bytes]]
+
+
+@dataclass(frozen=True, slots=True)
+class BatchIdentity:
+    """Names one batch for ever. `source` is unique within the platform."""
+
+    platform_id: str
+    source: str
+    epoch: int
+    topic: str
+    partition: int
+    sequence: int
+
+    @property
+    def sample(self) -> SampleType:
+        return TOPICS[self.topic]
+
+    @property
+    def source_uri(self) -> str:
+        return f"/platforms/{self.platform_id}/sources/{self.source}"
+
+    @property
+    def id(self) -> str:
+        return f"{self.epoch}/{self.topic}/{self.partition}/{self.sequence}"
+
+
+@dataclass(frozen=True, slots=True)
+class BatchHeader:
+    """The identity with what the source says of the batch.
+
+    `watermark_ms` is the source's promise: event time up to which it has sent everything
+    for this topic-partition. `sent_ms` is the source's clock when the batch was sealed.
+    """
+
+    identity: BatchIdentity
+    rows: int
+    watermark_ms: int
+    sent_ms: int
+
+
+def to_headers(header: BatchHeader) -> Headers:
+    """Kafka headers of a batch."""
+    ident = header.identity
+    sent = datetime.fromtimestamp(header.sent_ms / 1000, UTC)
+    return [
+        ("ce_specversion", SPEC_VERSION.encode()),
+        ("ce_id", ident.id.encode()),
+        ("ce_source", ident.source_uri.encode()),
+        ("ce_type", CE_TYPE.format(ident.sample.value).encode()),
+        ("ce_time", sent.isoformat(timespec="milliseconds").encode()),
+        ("content-type", CONTENT_TYPE.encode()),
+        ("ce_epoch", str(ident.epoch).encode()),
+        ("ce_sequence", str(ident.sequence).encode()),
+        ("ce_rows", str(header.rows).encode()),
+        ("ce_watermark", str(header.watermark_ms).encode()),
+    ]
+
+
+def from_headers(
+    headers: Iterable[tuple[str, bytes | None]], topic: str, partition: int
+) -> BatchHeader:
+    """Read and check the headers of a record found on (topic, partition).
+
+    Raises ContractError naming the header and the rule.
+    """
+    found: dict[str, str] = {}
+    for name, value in headers:
+        if value is None or len(value) > MAX_HEADER_BYTES:
+            raise ContractError(name[:64], f"must have 1 to {MAX_HEADER_BYTES} bytes")
+        try:
+            found[name] = value.decode("utf-8")
+        except UnicodeDecodeError:
+            raise ContractError(name[:64], "must be UTF-8") from None
+    if _text(found, "content-type") != CONTENT_TYPE:
+        raise ContractError("content-type", f"must be {CONTENT_TYPE}")
+    if _text(found, "ce_specversion") != SPEC_VERSION:
+        raise ContractError("ce_specversion", f"must be {SPEC_VERSION}")
+    if topic not in TOPICS or _text(found, "ce_type") != CE_TYPE.format(TOPICS[topic].value):
+        raise ContractError("ce_type", "must match the topic's sample type")
+    platform, source = _source(_text(found, "ce_source"))
+    identity = BatchIdentity(
+        platform, source, _int(found, "ce_epoch"), topic, partition, _int(found, "ce_sequence")
+    )
+    if _text(found, "ce_id") != identity.id:
+        raise ContractError("ce_id", "must be epoch/topic/partition/sequence of this record")
+    rows = _int(found, "ce_rows")
+    if rows > MAX_ROWS:
+        raise ContractError("ce_rows", f"must be at most {MAX_ROWS}")
+    return BatchHeader(identity, rows, _int(found, "ce_watermark"), _time(found))
+
+
+def _text(found: dict[str, str], name: str) -> str:
+    try:
+        return found[name]
+    except KeyError:
+        raise ContractError(name, "is missing") from None
+
+
+def _int(found: dict[str, str], name: str) -> int:
+    text = _text(found, name)
+    if not _DIGITS.match(text) or int(text) >= 2**63:
+        raise ContractError(name, "must be a whole number from 0 to 2^63 - 1")
+    return int(text)
+
+
+def _source(uri: str) -> tuple[str, str]:
+    parts = uri.split("/")
+    if len(parts) != 5 or parts[:2] != ["", "platforms"] or parts[3] != "sources":
+        raise ContractError("ce_source", "must be /platforms/<platform_id>/sources/<source>")
+    if not _PLATFORM.match(parts[2]) or not _SOURCE.match(parts[4]):
+        raise ContractError("ce_source", "ids are lower-case letters, digits and hyphens")
+    return parts[2], parts[4]
+
+
+def _time(found: dict[str, str]) -> int:
+    try:
+        when = datetime.fromisoformat(_text(found, "ce_time"))
+        return int(when.timestamp() * 1000)
+    except (ValueError, OverflowError):
+        raise ContractError("ce_time", "must be an ISO 8601 time") from None
