@@ -1,0 +1,8 @@
+DROP VIEW IF EXISTS v_sessions;
+DROP VIEW IF EXISTS v_complaints;
+DROP VIEW IF EXISTS v_orders;
+DROP VIEW IF EXISTS v_viewers;
+DROP TABLE IF EXISTS sessions;
+DROP TABLE IF EXISTS raw_complaints;
+DROP TABLE IF EXISTS raw_orders;
+DROP TABLE IF EXISTS raw_viewers;

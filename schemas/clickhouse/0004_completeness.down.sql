@@ -1,0 +1,2 @@
+DROP VIEW IF EXISTS v_completeness;
+DROP TABLE IF EXISTS completeness;
