@@ -1,0 +1,136 @@
+"""What the complaint-spike detector (flag F01) is told: the rule, apart from any state.
+
+All rates are per bin of ``bin_ms``; all scores and thresholds are natural log odds.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, fields
+from enum import IntEnum
+
+
+class Grade(IntEnum):
+    """Grade of evidence of an episode. Ordered: watch < raised < critical."""
+
+    WATCH = 1
+    RAISED = 2
+    CRITICAL = 3
+
+
+@dataclass(frozen=True, slots=True)
+class SpikePolicy:
+    """Parameters of the two-regime filter and of the episodes built on its score.
+
+    Raises ``ValueError`` at construction for a value outside its meaning, so that a typing
+    error in a configuration file fails at start and not as a silent detector.
+    """
+
+    bin_ms: int = 300_000
+    """Length of a bin, ms. Half-lives and windows below count these."""
+
+    rho: float = 1.5
+    """Rates up to rho times the baseline still count as normal."""
+    regimes: tuple[float, ...] = (2.0, 3.0, 5.0, 10.0)
+    """Raised regimes, as multiples of the baseline."""
+    pi: float = 1e-4
+    """Probability per bin that a rise starts (shared equally by the regimes)."""
+    delta: float = 0.05
+    """Probability per bin that a rise ends: what makes the filter forget."""
+
+    phi_grid: tuple[float, ...] = (1.15, 1.4, 1.8, 2.3, 3.0)
+    """Over-dispersions (variance / mean) that the mixture weighs; each above 1."""
+    dispersion_half_life: float = 6_000.0
+    """Half-life of the evidence about phi, bins."""
+    drift: float = 0.1
+    """s: standard deviation of the log of the true rate within the baseline's memory."""
+
+    baseline_half_life: float = 288.0
+    """Half-life of the baseline's S and n, bins (288 five-minute bins are a day)."""
+    freeze_bins: int = 72
+    """An episode stops the baseline from learning for at most so many bins (6 h)."""
+    young_bins: int = 576
+    """Below this age (bins seen, 2 days) a series always learns."""
+
+    default_mean: float = 1e-3
+    """Complaints per order where a prior is missing or invalid (DOMAIN: 5 to 30 per 10,000)."""
+    default_weight_bins: float = 24.0
+    """Prior weight in bins of the bin's own exposure where none is given."""
+    exposure_floor: float = 1e-3
+    """Smallest exposure of a bin, orders. Zero and negative exposures count as this."""
+    exposure_ceiling: float = 2.0**31
+    """Largest exposure of a bin, orders."""
+    count_ceiling: float = 1e6
+    """Larger counts of a bin are read as this."""
+
+    watch: float = 0.0
+    raised: float = 4.5
+    critical: float = 7.0
+
+    window_bins: int = 12
+    """Window of the count guard, of the clear rule and of what an event reports, bins."""
+    min_count: int = 5
+    min_count_critical: int = 8
+    clear_ratio: float = 1.5
+    """Clear only where observed < clear_ratio * expected over the window."""
+    clear_odds: float = 0.1
+    """Clear only where the odds are below this share of the watch threshold's odds ..."""
+    clear_floor: float = 2.0
+    """... or within this factor of the series' floor: the odds it has when nothing happens."""
+    floor_half_life: float = 72.0
+    """Half-life of the running mean that tracks the floor, bins."""
+    refractory_bins: int = 72
+    """After an episode is cleared, none of the same or a lower grade opens for so long (6 h)."""
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            for number in value if isinstance(value, tuple) else (value,):
+                if not math.isfinite(number):
+                    raise ValueError(f"SpikePolicy.{field.name} must be finite, got {value!r}")
+        if not 0 < self.pi < 1 or not 0 < self.delta < 1:
+            raise ValueError("SpikePolicy.pi and .delta are probabilities inside (0, 1)")
+        if not self.regimes or min(self.regimes) <= self.rho:
+            raise ValueError("SpikePolicy.regimes must all lie above .rho")
+        if self.rho < 1:
+            raise ValueError("SpikePolicy.rho must be at least 1")
+        if not self.phi_grid or min(self.phi_grid) <= 1:
+            raise ValueError("SpikePolicy.phi_grid must lie above 1 (negative binomial)")
+        if not self.watch < self.raised < self.critical:
+            raise ValueError("SpikePolicy thresholds must rise: watch < raised < critical")
+        if min(self.dispersion_half_life, self.baseline_half_life, self.floor_half_life) <= 0:
+            raise ValueError("SpikePolicy half-lives must be positive")
+        if min(self.bin_ms, self.window_bins) < 1 or self.window_bins > 127:
+            raise ValueError("SpikePolicy.bin_ms and .window_bins must be positive (window <= 127)")
+        if not 0 < self.exposure_floor < self.exposure_ceiling:
+            raise ValueError("SpikePolicy.exposure_floor must be positive and below the ceiling")
+
+    def threshold(self, grade: Grade) -> float:
+        """Log odds from which ``grade`` is reached."""
+        return {
+            Grade.WATCH: self.watch,
+            Grade.RAISED: self.raised,
+            Grade.CRITICAL: self.critical,
+        }[grade]
+
+    def guard(self, grade: Grade) -> int:
+        """Complaints that the window must hold for ``grade``."""
+        return self.min_count_critical if grade is Grade.CRITICAL else self.min_count
+
+    @property
+    def baseline_decay(self) -> float:
+        """Factor per bin on S and n."""
+        return math.exp2(-1.0 / self.baseline_half_life)
+
+    @property
+    def dispersion_decay(self) -> float:
+        """Factor per bin on the log weights of phi."""
+        return math.exp2(-1.0 / self.dispersion_half_life)
+
+    @property
+    def rest_score(self) -> float:
+        """Score of a series about which nothing is known: stationary where every L_q is 1."""
+        return math.log(self.pi / self.delta)
+
+
+DEFAULT_POLICY = SpikePolicy()

@@ -1,0 +1,122 @@
+"""Flag F01 in one object: filter, window and episodes of a set of series.
+
+The caller owns what a slot means (session, merchant, category x district, platform), its prior and
+its exposure; time comes in as the start of the bin.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from .episodes import EpisodeBook, EpisodeEvent
+from .policy import DEFAULT_POLICY, SpikePolicy
+from .spike_filter import expected, observe, peek
+from .spike_state import SpikeState
+from .window import closed_window, open_window
+
+Index = NDArray[np.integer[Any]]
+
+
+@dataclass(slots=True)
+class SpikeDetector:
+    """State of flag F01 for one group of series, under one policy."""
+
+    policy: SpikePolicy = DEFAULT_POLICY
+    state: SpikeState = field(default_factory=lambda: SpikeState.empty(0))
+    book: EpisodeBook = field(default_factory=EpisodeBook)
+
+    @classmethod
+    def create(cls, capacity: int, policy: SpikePolicy = DEFAULT_POLICY) -> Self:
+        """A detector of ``capacity`` series that have seen nothing."""
+        return cls(policy, SpikeState.empty(capacity, policy))
+
+    def grow(self, capacity: int) -> None:
+        """Make room for at least ``capacity`` series."""
+        self.state.grow(capacity, self.policy)
+
+    def reset(self, slots: Iterable[int], bin_start_ms: int) -> list[EpisodeEvent]:
+        """Free slots for other series; an ``ended`` event for each episode open in them."""
+        index = np.fromiter(slots, np.int64)
+        window = closed_window(self.state, index)
+        events = self.book.end(bin_start_ms, index, self.state.score[index], window, self.policy)
+        self.state.reset(index, self.policy)
+        return events
+
+    def close_bin(
+        self,
+        bin_start_ms: int,
+        slots: Index,
+        counts: ArrayLike,
+        exposure: ArrayLike,
+        prior_mean: ArrayLike,
+        prior_weight: ArrayLike,
+    ) -> list[EpisodeEvent]:
+        """One closed bin: learn, and return the episodes' transitions. Inputs as ``observe``."""
+        frozen = self.book.in_episode(slots)
+        which = _as_slice(slots)
+        scores = observe(
+            self.state, which, counts, exposure, prior_mean, prior_weight, self.policy, frozen
+        )
+        at = self.book.candidates(slots, scores, self.policy)
+        if not at.size:
+            return []
+        window = closed_window(self.state, slots[at])
+        return self.book.advance(
+            bin_start_ms, slots[at], scores[at], window, self.policy, closed=True
+        )
+
+    def tick(
+        self,
+        bin_start_ms: int,
+        slots: Index,
+        counts: ArrayLike,
+        exposure: ArrayLike,
+        prior_mean: ArrayLike,
+        prior_weight: ArrayLike,
+    ) -> list[EpisodeEvent]:
+        """The open bin so far: partial counts, exposure of the part that has passed.
+
+        Series without a complaint in the open bin may be left out: a zero only lowers the score.
+        """
+        c, e, m0, w0 = (
+            np.broadcast_to(np.asarray(column, dtype=np.float64), len(slots))
+            for column in (counts, exposure, prior_mean, prior_weight)
+        )
+        scores = peek(self.state, _as_slice(slots), c, e, m0, w0, self.policy)
+        at = self.book.candidates(slots, scores, self.policy)
+        if not at.size:
+            return []
+        some, c, e, m0, w0 = slots[at], c[at], e[at], m0[at], w0[at]
+        mu = expected(self.state, some, e, m0, w0, self.policy)
+        window = open_window(self.state, some.astype(np.int64), c, mu, e, self.policy)
+        return self.book.advance(bin_start_ms, some, scores[at], window, self.policy, closed=False)
+
+    def to_checkpoint(self) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
+        """(arrays, JSON-able) that ``from_checkpoint`` takes."""
+        return self.state.to_arrays(), self.book.to_json()
+
+    @classmethod
+    def from_checkpoint(
+        cls,
+        arrays: Mapping[str, NDArray[Any]],
+        book: Mapping[str, Any],
+        policy: SpikePolicy = DEFAULT_POLICY,
+    ) -> Self:
+        """Restore. Raises ``ValueError`` where version or shapes do not fit."""
+        return cls(policy, SpikeState.from_arrays(arrays, policy), EpisodeBook.from_json(book))
+
+
+def _as_slice(slots: Index) -> slice | Index:
+    """A run of consecutive slots as a slice, which spares the filter its gathers."""
+    if (
+        len(slots) > 1
+        and slots[-1] - slots[0] == len(slots) - 1
+        and bool((np.diff(slots) == 1).all())
+    ):
+        return slice(int(slots[0]), int(slots[-1]) + 1)
+    return slots

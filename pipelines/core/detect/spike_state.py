@@ -1,0 +1,129 @@
+"""What the spike filter remembers of each series: a struct of arrays, 265 bytes a series."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .policy import DEFAULT_POLICY, SpikePolicy
+
+STATE_VERSION = 1
+
+Slots = slice | NDArray[np.integer[Any]]
+"""Which series: a slice, or an array of distinct slot numbers."""
+
+
+@dataclass(slots=True)
+class SpikeState:
+    """Arrays along the first axis by slot. K = len(phi_grid), Q = len(regimes), W = window bins."""
+
+    counts_sum: NDArray[np.float64]
+    """S, [slot]: decayed complaints."""
+    exposure_sum: NDArray[np.float64]
+    """n, [slot]: decayed exposure, orders."""
+    log_weight: NDArray[np.float64]
+    """[slot, K]: log weights of the dispersion grid, maximum 0."""
+    raised: NDArray[np.float64]
+    """A, [slot, Q]: probabilities of the raised regimes."""
+    normal: NDArray[np.float64]
+    """P, [slot]: probability of the normal regime; P + sum A = 1."""
+    score: NDArray[np.float64]
+    """[slot]: ln(sum A / P) after the last closed bin."""
+    floor: NDArray[np.float64]
+    """[slot]: running mean of the score while nothing happens."""
+    age: NDArray[np.int32]
+    """[slot]: closed bins seen, gaps left out."""
+    held: NDArray[np.int32]
+    """[slot]: how much of the freeze allowance is used, bins."""
+    ring_counts: NDArray[np.float32]
+    """[slot, W]: complaints of the last W bins."""
+    ring_expected: NDArray[np.float32]
+    """[slot, W]: mu of the last W bins; 0 marks a bin that is unknown."""
+    ring_exposure: NDArray[np.float32]
+    """[slot, W]: exposure of the last W bins, orders."""
+    cursor: NDArray[np.int8]
+    """[slot]: where in the ring the next bin goes."""
+
+    @classmethod
+    def empty(cls, capacity: int, policy: SpikePolicy = DEFAULT_POLICY) -> Self:
+        """State of ``capacity`` series that have seen nothing."""
+        k, q, w = len(policy.phi_grid), len(policy.regimes), policy.window_bins
+        odds = policy.pi / policy.delta
+        return cls(
+            counts_sum=np.zeros(capacity),
+            exposure_sum=np.zeros(capacity),
+            log_weight=np.zeros((capacity, k)),
+            raised=np.full((capacity, q), odds / (1.0 + odds) / q),
+            normal=np.full(capacity, 1.0 / (1.0 + odds)),
+            score=np.full(capacity, policy.rest_score),
+            floor=np.full(capacity, policy.rest_score),
+            age=np.zeros(capacity, np.int32),
+            held=np.zeros(capacity, np.int32),
+            ring_counts=np.zeros((capacity, w), np.float32),
+            ring_expected=np.zeros((capacity, w), np.float32),
+            ring_exposure=np.zeros((capacity, w), np.float32),
+            cursor=np.zeros(capacity, np.int8),
+        )
+
+    @property
+    def capacity(self) -> int:
+        """Number of slots."""
+        return int(self.normal.shape[0])
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes held by the arrays."""
+        return sum(int(getattr(self, f.name).nbytes) for f in fields(self))
+
+    def grow(self, capacity: int, policy: SpikePolicy = DEFAULT_POLICY) -> None:
+        """Add fresh slots until there are at least ``capacity``; never shrinks."""
+        if capacity <= self.capacity:
+            return
+        extra = SpikeState.empty(capacity - self.capacity, policy)
+        for f in fields(self):
+            both = (getattr(self, f.name), getattr(extra, f.name))
+            setattr(self, f.name, np.concatenate(both))
+
+    def reset(self, slots: Slots, policy: SpikePolicy = DEFAULT_POLICY) -> None:
+        """Forget everything about ``slots``, for reuse by another series."""
+        fresh = SpikeState.empty(1, policy)
+        for f in fields(self):
+            getattr(self, f.name)[slots] = getattr(fresh, f.name)[0]
+
+    def to_arrays(self) -> dict[str, NDArray[Any]]:
+        """Copies of all arrays plus ``version``, for a checkpoint."""
+        arrays: dict[str, NDArray[Any]] = {
+            f.name: getattr(self, f.name).copy() for f in fields(self)
+        }
+        arrays["version"] = np.array(STATE_VERSION, np.int32)
+        return arrays
+
+    @classmethod
+    def from_arrays(
+        cls, arrays: Mapping[str, NDArray[Any]], policy: SpikePolicy = DEFAULT_POLICY
+    ) -> Self:
+        """Restore what ``to_arrays`` gave.
+
+        Raises ``ValueError`` for another version, a missing array, or shapes that do not fit
+        ``policy``: a filter must not run on state that means something else.
+        """
+        version = int(arrays["version"]) if "version" in arrays else None
+        if version != STATE_VERSION:
+            raise ValueError(f"spike state version {version}, this code reads {STATE_VERSION}")
+        fresh = cls.empty(0, policy)
+        missing = [f.name for f in fields(cls) if f.name not in arrays]
+        if missing:
+            raise ValueError(f"spike state lacks {', '.join(missing)}")
+        capacity = len(arrays["normal"])
+        restored = {}
+        for f in fields(cls):
+            wanted = getattr(fresh, f.name)
+            array = np.array(arrays[f.name], dtype=wanted.dtype)
+            if array.shape != (capacity, *wanted.shape[1:]):
+                raise ValueError(f"spike state {f.name} has shape {array.shape}")
+            restored[f.name] = array
+        return cls(**restored)
