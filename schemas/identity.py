@@ -56,19 +56,21 @@ class BatchHeader:
 
     `watermark_ms` is the source's promise: event time up to which it has sent everything
     for this topic-partition. `sent_ms` is the source's clock when the batch was sealed.
+    `final` says goodbye: nothing more is coming, so nobody has to wait for this source.
     """
 
     identity: BatchIdentity
     rows: int
     watermark_ms: int
     sent_ms: int
+    final: bool = False
 
 
 def to_headers(header: BatchHeader) -> Headers:
     """Kafka headers of a batch."""
     ident = header.identity
     sent = datetime.fromtimestamp(header.sent_ms / 1000, UTC)
-    return [
+    headers = [
         ("ce_specversion", SPEC_VERSION.encode()),
         ("ce_id", ident.id.encode()),
         ("ce_source", ident.source_uri.encode()),
@@ -80,6 +82,7 @@ def to_headers(header: BatchHeader) -> Headers:
         ("ce_rows", str(header.rows).encode()),
         ("ce_watermark", str(header.watermark_ms).encode()),
     ]
+    return [*headers, ("ce_final", b"true")] if header.final else headers
 
 
 def from_headers(
@@ -112,7 +115,11 @@ def from_headers(
     rows = _int(found, "ce_rows")
     if rows > MAX_ROWS:
         raise ContractError("ce_rows", f"must be at most {MAX_ROWS}")
-    return BatchHeader(identity, rows, _int(found, "ce_watermark"), _time(found))
+    if found.get("ce_final", "true") != "true":
+        raise ContractError("ce_final", 'must be "true" or left out')
+    return BatchHeader(
+        identity, rows, _int(found, "ce_watermark"), _time(found), final="ce_final" in found
+    )
 
 
 def _text(found: dict[str, str], name: str) -> str:

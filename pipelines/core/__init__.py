@@ -1,0 +1,1 @@
+"""The pure core: arrays and times in, figures and flags out."""

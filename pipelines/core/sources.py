@@ -1,0 +1,74 @@
+"""A source as one topic-partition sees it: watermark, sequence numbers, counts.
+
+Lateness is deterministic: a row is late if **its own source's** watermark on this
+topic-partition had passed its minute by the allowed lateness, which depends only on the
+records before it, or if its minute is closed already.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+from pipelines.core.sequence import SequenceRange
+
+# Epochs of one source whose sequence numbers are remembered; a producer starts a new one with
+# each process, and a resend from an older one is still recognised.
+MAX_EPOCHS = 8
+
+
+@dataclass
+class SourceState:
+    """State of (topic, partition, platform, source) after some record."""
+
+    watermark_ms: int = 0
+    last_broker_ms: int = 0
+    final: bool = False
+    batches: int = 0
+    rows: int = 0
+    duplicates: int = 0
+    late_rows: int = 0
+    refused: int = 0
+    ranges: dict[int, SequenceRange] = field(default_factory=dict)
+
+    def receive(self, epoch: int, sequence: int) -> bool:
+        """Take note of a batch; False when it is a repeat and must not be folded again."""
+        known = self.ranges.get(epoch)
+        if known is None:
+            known = self.ranges[epoch] = SequenceRange()
+            for old in sorted(self.ranges)[:-MAX_EPOCHS]:
+                del self.ranges[old]
+        if not known.add(sequence):
+            self.duplicates += 1
+            return False
+        self.batches += 1
+        return True
+
+    def advance(self, watermark_ms: int, broker_ms: int, final: bool) -> None:
+        """The record's header has been read, after its rows."""
+        self.watermark_ms = max(self.watermark_ms, watermark_ms)
+        self.last_broker_ms = max(self.last_broker_ms, broker_ms)
+        self.final = final
+
+    def holds(self, clock_ms: int, idle_ms: int) -> bool:
+        """Whether bins must wait for this source, by the topic-partition's own clock."""
+        return not self.final and clock_ms - self.last_broker_ms <= idle_ms
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain numbers and lists: also the copy that each pending record carries."""
+        return {
+            "watermark_ms": self.watermark_ms,
+            "last_broker_ms": self.last_broker_ms,
+            "final": self.final,
+            "batches": self.batches,
+            "rows": self.rows,
+            "duplicates": self.duplicates,
+            "late_rows": self.late_rows,
+            "refused": self.refused,
+            "ranges": {str(e): r.to_json() for e, r in self.ranges.items()},
+        }
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Self:
+        ranges = {int(e): SequenceRange.from_json(r) for e, r in data["ranges"].items()}
+        return cls(**(data | {"ranges": ranges}))
