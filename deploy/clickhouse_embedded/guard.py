@@ -1,0 +1,130 @@
+"""What a client's SQL may do, judged on the syntax tree that the engine itself parsed.
+
+The engine is a library for trusted programs: with `readonly = 2` it still reads and writes any file
+of the host through `file()`, `INTO OUTFILE` or a quoted path as a table name, runs several
+statements in one text, and finds Python objects by name. A server must refuse that, for every
+user: in a real server an administrator's configuration does. Readers are held to reading besides.
+"""
+
+import re
+from collections.abc import Callable
+from typing import Final
+
+from deploy.clickhouse_embedded import sql
+from deploy.clickhouse_embedded.errors import (
+    ACCESS_DENIED,
+    NOT_IMPLEMENTED,
+    READONLY,
+    SYNTAX_ERROR,
+    ServerError,
+    from_engine,
+)
+from deploy.clickhouse_embedded.users import User
+
+# Sources that cannot leave the warehouse. Every other table function, table engine and dictionary
+# source of the engine is refused, so that a new one is refused until someone has looked at it.
+_SAFE_FUNCTIONS: Final = {
+    "cluster", "clusterallreplicas", "dictionary", "format", "fuzzjson", "generate_series",
+    "generaterandom", "generateseries", "input", "loop", "merge", "mergetreeanalyzeindexes",
+    "mergetreecodecblockcounts", "mergetreeindex", "mergetreeprojection", "mergetreetextindex",
+    "null", "numbers", "numbers_mt", "primes", "sqlstandardvalues", "values", "view",
+    "viewexplain", "viewifpermitted", "zeros", "zeros_mt",
+}  # fmt: skip
+_SAFE_ENGINES: Final = {
+    "alias", "buffer", "dictionary", "generaterandom", "join", "log", "materializedview", "memory",
+    "merge", "null", "set", "stripelog", "tinylog", "view",
+}  # fmt: skip
+_ALWAYS_REFUSED: Final = {
+    "backup", "datalakecatalog", "disk", "executable", "executablepool", "file", "filesystem",
+    "http", "overlay", "python",
+}  # fmt: skip
+_REFUSED_WORDS: Final = re.compile(r"\b(outfile|infile)\b", re.I)
+_REFUSED_SYSTEM: Final = re.compile(r"\bsystem\s+(shutdown|kill|suspend)\b", re.I)
+_REFUSED_ROOTS: Final = ("BackupQuery", "ExecuteAsQuery", "CreateNamedCollectionQuery")
+_READING_ROOTS: Final = ("Select", "Explain", "Show", "Describe", "Exists", "UseQuery")
+
+_FUNCTION: Final = re.compile(r"^ *Function(?:WithKeyValueArguments )? (\S+)", re.M)
+_TABLE: Final = re.compile(r"^ *TableIdentifier (\S*[/\\]\S*)", re.M)
+_POSITION: Final = re.compile(r"failed at position (\d+)")
+_EXPLAIN: Final = "EXPLAIN AST "
+
+
+def refused_functions(table_functions: set[str], engines: set[str]) -> frozenset[str]:
+    """Names, in lower case, that may not be called, given what this engine has."""
+    merge_trees = {name for name in engines if name.endswith("mergetree")}
+    safe_engines = _SAFE_ENGINES | merge_trees
+    return frozenset(
+        (table_functions - _SAFE_FUNCTIONS)
+        | (engines - safe_engines - _SAFE_FUNCTIONS)
+        | _ALWAYS_REFUSED
+    )
+
+
+class Guard:
+    """Judges statements; the verdict depends on the text and the user's right only, so it keeps."""
+
+    def __init__(self, refused: frozenset[str]) -> None:
+        self._refused = refused
+        self._allowed: dict[tuple[str, bool], None] = {}
+
+    def check(self, text: str, user: User, ask: "Ask") -> None:
+        """Raise `ServerError` unless `user` may run `text` (an INSERT without its data)."""
+        key = (text, user.readonly)
+        if key in self._allowed:
+            return
+        root, tree = self._parse(text, ask)
+        self._check_any(text, root, tree)
+        if user.readonly:
+            self._check_reader(text, root)
+        if len(text) < 10_000:
+            if len(self._allowed) >= 4096:
+                self._allowed.clear()
+            self._allowed[key] = None
+
+    def _parse(self, text: str, ask: "Ask") -> tuple[str, str]:
+        if ask.count(text) > 1:
+            raise ServerError(SYNTAX_ERROR, "Multi-statements are not allowed")
+        try:
+            tree = ask.query(_EXPLAIN + text)
+        except Exception as error:
+            raise _shifted(from_engine(error)) from None
+        return tree.partition("\n")[0], tree
+
+    def _check_any(self, text: str, root: str, tree: str) -> None:
+        for name in _FUNCTION.findall(tree):
+            if name.lower() in self._refused:
+                raise ServerError(
+                    ACCESS_DENIED, f"{name} reaches outside of the warehouse: not allowed here"
+                )
+        words = {token.word for token in sql.tokens(text)} if _REFUSED_WORDS.search(text) else set()
+        if words & {"OUTFILE", "INFILE"}:
+            raise ServerError(NOT_IMPLEMENTED, "INTO OUTFILE and FROM INFILE are a client's work")
+        if path := _TABLE.search(tree):
+            raise ServerError(ACCESS_DENIED, f"{path[1]} is not the name of a table")
+        attached_from = root.startswith("AttachQuery") and any(
+            token.word == "FROM" for token in sql.tokens(text)
+        )
+        if attached_from or root.startswith(_REFUSED_ROOTS) or _REFUSED_SYSTEM.search(text):
+            raise ServerError(ACCESS_DENIED, "This statement is not allowed here")
+
+    def _check_reader(self, text: str, root: str) -> None:
+        reading = root.startswith(_READING_ROOTS) or re.fullmatch(r"Set( \(.*)?", root)
+        if not reading:
+            raise ServerError(READONLY, "Cannot execute query in readonly mode.")
+
+
+class Ask:
+    """How the guard asks the engine; two functions of the caller's connection."""
+
+    def __init__(self, query: Callable[[str], str], count: Callable[[str], int]) -> None:
+        self.query = query
+        self.count = count
+
+
+def _shifted(error: ServerError) -> ServerError:
+    """The client's text has no `EXPLAIN AST ` before it."""
+
+    def back(match: re.Match[str]) -> str:
+        return f"failed at position {int(match[1]) - len(_EXPLAIN)}"
+
+    return ServerError(error.code, _POSITION.sub(back, error.text), error.name)
