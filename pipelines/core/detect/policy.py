@@ -45,6 +45,9 @@ class SpikePolicy:
     drift: float = 0.1
     """s: standard deviation of the log of the true rate within the baseline's memory."""
 
+    evidence_cap: float = 10.0
+    """Largest ln L_q of one bin: no single bin, however wild, carries an alert by itself."""
+
     baseline_half_life: float = 288.0
     """Half-life of the baseline's S and n, bins (288 five-minute bins are a day)."""
     freeze_bins: int = 72
@@ -63,9 +66,9 @@ class SpikePolicy:
     count_ceiling: float = 1e6
     """Larger counts of a bin are read as this."""
 
-    watch: float = 0.0
-    raised: float = 4.5
-    critical: float = 7.0
+    watch: float = -3.5
+    raised: float = -1.0
+    critical: float = 1.0
 
     window_bins: int = 12
     """Window of the count guard, of the clear rule and of what an event reports, bins."""

@@ -45,7 +45,7 @@ def _verdict(event: EpisodeEvent) -> tuple[str, str]:
     if event.kind is EventKind.ENDED:
         return (
             f",该对象已结束,「{zh}」提示随之关闭。",
-            f': it has ended, and so has its "{en}" alert.',
+            f': it is over, and so is its "{en}" alert.',
         )
     if event.kind is EventKind.ESCALATED:
         return f",已升级为「{zh}」级别。", f': now up to grade "{en}".'

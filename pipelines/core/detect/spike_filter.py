@@ -33,7 +33,7 @@ Bools = NDArray[np.bool_]
 
 _ZERO_SHORTCUT_MU = 20.0
 """Above this mean a zero goes the general way: exp(-10 mu) would underflow."""
-_LOG_RATIO_CAP = 500.0
+_LOG_RATIO_FLOOR = -500.0
 _TINY = 1e-300
 _PRIOR_MEAN_RANGE = (1e-12, 1e6)
 _PRIOR_WEIGHT_RANGE = (1e-9, 1e15)
@@ -222,7 +222,7 @@ def _general_ratios(
     ratios = np.empty((mu.size, len(policy.regimes)))
     for i, q in enumerate(policy.regimes):
         ratio = log_mix(log_weight, log_likelihood(counts, q * mu, phi, log_phi)) - base
-        ratios[:, i] = np.exp(np.clip(ratio, -_LOG_RATIO_CAP, _LOG_RATIO_CAP))
+        ratios[:, i] = np.exp(np.clip(ratio, _LOG_RATIO_FLOOR, policy.evidence_cap))
     return ratios, log_likelihood(counts, mu, phi, log_phi)
 
 

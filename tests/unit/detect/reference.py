@@ -1,0 +1,85 @@
+"""The filter of DESIGN section 4 for one series, written slowly and straight from the formulas.
+
+Shares no code with the implementation: scalars, ``math`` and ``scipy.stats.nbinom`` only.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+from scipy.stats import nbinom
+
+
+def log_pmf(count: int, mean: float, phi: float) -> float:
+    return float(nbinom.logpmf(count, mean / (phi - 1.0), 1.0 / phi))
+
+
+def log_sum(values: list[float]) -> float:
+    top = max(values)
+    return top + math.log(sum(math.exp(v - top) for v in values))
+
+
+@dataclass
+class Reference:
+    rho: float = 1.5
+    regimes: tuple[float, ...] = (2.0, 3.0, 5.0, 10.0)
+    pi: float = 1e-4
+    delta: float = 0.05
+    grid: tuple[float, ...] = (1.15, 1.4, 1.8, 2.3, 3.0)
+    drift: float = 0.1
+    cap: float = 10.0
+    half_life: float = 288.0
+    phi_half_life: float = 6000.0
+    freeze: int = 72
+    young: int = 576
+
+    s: float = 0.0
+    n: float = 0.0
+    age: int = 0
+    held: int = 0
+    weights: list[float] = field(default_factory=list)
+    raised: list[float] = field(default_factory=list)
+    normal: float = 0.0
+
+    def __post_init__(self) -> None:
+        odds = self.pi / self.delta
+        self.weights = [0.0] * len(self.grid)
+        self.raised = [odds / (1 + odds) / len(self.regimes)] * len(self.regimes)
+        self.normal = 1 / (1 + odds)
+
+    @property
+    def score(self) -> float:
+        return math.log(sum(self.raised) / self.normal)
+
+    def mixture(self, count: int, mean: float, phis: list[float]) -> float:
+        total = log_sum(self.weights)
+        terms = zip(self.weights, phis, strict=True)
+        return log_sum([w - total + log_pmf(count, mean, phi) for w, phi in terms])
+
+    def observe(self, count: int, e: float, m0: float, w0: float, frozen: bool = False) -> float:
+        mu = e * (m0 * w0 + self.s) / (w0 + self.n)
+        phis = [phi * (1 + e / (w0 + self.n)) + mu * self.drift**2 for phi in self.grid]
+        base = self.mixture(count, self.rho * mu, phis)
+        enter = self.pi / len(self.regimes) * self.normal
+        stay = []
+        for q, a in zip(self.regimes, self.raised, strict=True):
+            log_ratio = min(self.mixture(count, q * mu, phis) - base, self.cap)
+            stay.append(((1 - self.delta) * a + enter) * math.exp(log_ratio))
+        rest = (1 - self.pi) * self.normal + self.delta * sum(self.raised)
+        total = rest + sum(stay)
+        self.raised, self.normal = [a / total for a in stay], rest / total
+
+        if self.normal >= 0.5:
+            keep = 0.5 ** (1 / self.phi_half_life)
+            fresh = [log_pmf(count, mu, phi) for phi in phis]
+            self.weights = [keep * w + x for w, x in zip(self.weights, fresh, strict=True)]
+        abnormal = frozen or self.normal < 0.5
+        self.held = min(max(self.held + (1 if abnormal else -1), 0), self.freeze + 1)
+        learn = 0.0 if frozen else self.normal
+        if self.age < self.young or (abnormal and self.held > self.freeze):
+            learn = 1.0
+        decay = 1 - learn * (1 - 0.5 ** (1 / self.half_life))
+        self.s, self.n = decay * self.s + learn * count, decay * self.n + learn * e
+        self.age += 1
+        return self.score

@@ -1,0 +1,284 @@
+"""The filter against a slow scalar reference, and the promises that it makes."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import fields, replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from pipelines.core.detect import baseline, expected, observe, peek
+from pipelines.core.detect.policy import SpikePolicy
+from pipelines.core.detect.spike_state import SpikeState
+
+from .reference import Reference
+
+POLICY = SpikePolicy()
+ALL = slice(None)
+Floats = NDArray[np.float64]
+
+
+def states_equal(a: SpikeState, b: SpikeState) -> bool:
+    return all(np.array_equal(getattr(a, f.name), getattr(b, f.name)) for f in fields(a))
+
+
+def feed(state: SpikeState, bins: Floats, exposure: float = 1.0, m0: float = 0.5) -> Floats:
+    """``bins`` [t, n]; returns the scores [t, n]."""
+    return np.array([observe(state, ALL, c, exposure, m0, 24.0, POLICY) for c in bins])
+
+
+def history(series: int, bins: int, mean: float, seed: int = 3) -> Floats:
+    rng = np.random.default_rng(seed)
+    return rng.negative_binomial(mean / 0.6, 1 / 1.6, (bins, series)).astype(np.float64)
+
+
+@pytest.mark.parametrize(
+    ("mean", "m0", "exposure"), [(0.2, 0.3, 1.0), (3.0, 0.002, 1500.0), (40.0, 10.0, 1.0)]
+)
+def test_recursion_against_the_scalar_reference(mean: float, m0: float, exposure: float) -> None:
+    """700 bins with a rise of x4 for two hours, an episode in it, and changing exposure."""
+    policy = replace(POLICY, young_bins=300, freeze_bins=30)
+    rng = np.random.default_rng(11)
+    reference, state = Reference(young=300, freeze=30), SpikeState.empty(1, policy)
+    for t in range(700):
+        factor = 4.0 if 500 <= t < 560 else 1.0
+        count = int(rng.negative_binomial(factor * mean / 0.8, 1 / 1.8))
+        e, frozen = exposure * rng.uniform(0.5, 2.0), 510 <= t < 550
+        ours = observe(state, ALL, [count], e, m0, 24 * exposure, policy, frozen)
+        theirs = reference.observe(count, e, m0, 24 * exposure, frozen)
+        assert ours[0] == pytest.approx(theirs, abs=1e-6), t
+    assert state.counts_sum[0] == pytest.approx(reference.s, rel=1e-8)
+    assert state.exposure_sum[0] == pytest.approx(reference.n, rel=1e-8)
+    assert state.normal[0] == pytest.approx(reference.normal, rel=1e-6)
+    np.testing.assert_allclose(state.raised[0], reference.raised, rtol=1e-6)
+    relative = np.array(reference.weights) - max(reference.weights)
+    np.testing.assert_allclose(state.log_weight[0], relative, atol=1e-6)
+
+
+def test_shrinkage_moves_from_prior_to_history() -> None:
+    state = SpikeState.empty(1)
+    before = expected(state, ALL, 2.0, 0.5, 24.0, POLICY)[0]
+    assert before == pytest.approx(1.0)
+    feed(state, np.full((24, 1), 3.0))
+    halfway = expected(state, ALL, 2.0, 0.5, 24.0, POLICY)[0]
+    assert halfway == pytest.approx(2 * (0.5 + 3) / 2, rel=0.03)
+    feed(state, np.full((2000, 1), 3.0))
+    after = expected(state, ALL, 2.0, 0.5, 24.0, POLICY)[0]
+    assert after == pytest.approx(6.0, rel=0.08)
+
+
+def test_delta_forgets() -> None:
+    """Once the counts are usual again, the odds fall by at least (1 - delta)/delta a bin at once."""
+    state = SpikeState.empty(1)
+    feed(state, np.ones((600, 1)), m0=1.0)
+    high = feed(state, np.full((4, 1), 12.0), m0=1.0)[-1, 0]
+    low = feed(state, np.ones((3, 1)), m0=1.0)[-1, 0]
+    assert high > 5
+    assert low < 0
+    sticky = replace(POLICY, delta=1e-9)
+    kept = SpikeState.from_arrays(state.to_arrays())
+    kept.raised[:], kept.normal[:] = (1 - 1e-12) / 4, 1e-12
+    scores = [observe(kept, ALL, [1.0], 1.0, 1.0, 24.0, sticky)[0] for _ in range(3)]
+    assert min(scores) > 5
+
+
+def learned(mask: list[bool], policy: SpikePolicy, age: int) -> list[float]:
+    held, weights = np.zeros(1, np.int32), []
+    for i, frozen in enumerate(mask):
+        ages = np.array([age + i], np.int32)
+        weight, held = baseline.learning_weight(
+            np.array([0.9]), np.array([frozen]), ages, held, policy
+        )
+        weights.append(float(weight[0]))
+    return weights
+
+
+def test_freeze_is_bounded_at_six_hours() -> None:
+    # frozen  ########################... 100 bins
+    # learns  0 0 0 ... 0 (72 bins) 1 1 1 ...
+    weights = learned([True] * 100, POLICY, age=POLICY.young_bins)
+    assert weights[:72] == [0.0] * 72
+    assert weights[72:] == [1.0] * 28
+
+
+def test_flicker_cannot_renew_the_freeze() -> None:
+    # frozen  (72 x #) . # . # .     after the allowance is used, each calm bin earns one back
+    weights = learned([True] * 73 + [False, True] * 3, POLICY, age=POLICY.young_bins)
+    assert weights[73:] == [0.9, 1.0] * 3
+
+
+def test_never_frozen_in_the_first_two_days() -> None:
+    weights = learned([True] * 10, POLICY, age=POLICY.young_bins - 5)
+    assert weights == [1.0] * 5 + [0.0] * 5
+
+
+def test_a_frozen_baseline_stands_still() -> None:
+    state = SpikeState.empty(1)
+    feed(state, history(1, 600, 1.0))
+    before = state.counts_sum[0], state.exposure_sum[0]
+    observe(state, ALL, [9.0], 1.0, 0.5, 24.0, POLICY, frozen=True)
+    assert (state.counts_sum[0], state.exposure_sum[0]) == before
+
+
+def test_a_lasting_rise_becomes_the_baseline() -> None:
+    state = SpikeState.empty(1)
+    feed(state, history(1, 700, 2.0), m0=2.0)
+    scores = feed(state, history(1, 3 * 288, 10.0, seed=4), m0=2.0)[:, 0]
+    assert scores[:12].max() > 2
+    assert np.median(scores[-72:]) < -5
+
+
+def test_peek_is_observe_without_the_memory() -> None:
+    state = SpikeState.empty(40)
+    feed(state, history(40, 300, 0.8))
+    counts = np.arange(40.0) % 9
+    copy = SpikeState.from_arrays(state.to_arrays())
+    seen = peek(state, ALL, counts, 1.0, 0.5, 24.0, POLICY)
+    assert states_equal(state, copy)
+    np.testing.assert_array_equal(seen, observe(state, ALL, counts, 1.0, 0.5, 24.0, POLICY))
+
+
+def test_peek_of_some_slots() -> None:
+    state = SpikeState.empty(10)
+    feed(state, history(10, 50, 0.8))
+    some = np.array([7, 2])
+    full = peek(state, ALL, np.arange(10.0), 1.0, 0.5, 24.0, POLICY)
+    part = peek(state, some, np.array([7.0, 2.0]), 1.0, 0.5, 24.0, POLICY)
+    np.testing.assert_allclose(part, full[some], rtol=1e-12)
+
+
+def test_a_gap_is_not_a_zero() -> None:
+    """Unknown bins leave score and baseline alone, a run of true zeros does not."""
+    state = SpikeState.empty(3)
+    feed(state, np.full((600, 3), 2.0), m0=2.0)
+    feed(state, np.full((2, 3), 15.0), m0=2.0)
+    before = state.to_arrays()
+    nan = math.nan
+    for _ in range(5):
+        scores = observe(state, ALL, [nan, 4.0, 0.0], [1.0, nan, 1.0], 2.0, 24.0, POLICY)
+    for name in ("score", "counts_sum", "exposure_sum", "log_weight", "normal", "floor", "age"):
+        np.testing.assert_array_equal(getattr(state, name)[:2], before[name][:2], err_msg=name)
+    assert scores[0] == before["score"][0]
+    assert scores[2] < before["score"][2] - 2
+    assert (state.ring_expected[:2] == 0).sum() == 10
+    assert (state.ring_expected[2] > 0).all()
+
+
+def test_peek_of_a_gap_is_the_last_score() -> None:
+    state = SpikeState.empty(2)
+    feed(state, np.full((30, 2), 1.0))
+    scores = peek(state, ALL, [math.nan, 3.0], 1.0, 0.5, 24.0, POLICY)
+    assert scores[0] == state.score[0]
+    assert scores[1] != state.score[1]
+
+
+def test_checkpoint_gives_the_identical_future() -> None:
+    state = SpikeState.empty(25)
+    feed(state, history(25, 200, 0.7))
+    restored = SpikeState.from_arrays(state.to_arrays())
+    future = history(25, 100, 1.4, seed=8)
+    np.testing.assert_array_equal(feed(state, future), feed(restored, future))
+    assert states_equal(state, restored)
+
+
+@pytest.mark.parametrize("damage", ["version", "missing", "shape"])
+def test_restore_refuses_what_does_not_fit(damage: str) -> None:
+    arrays = SpikeState.empty(4).to_arrays()
+    if damage == "version":
+        arrays["version"] = np.array(99)
+    elif damage == "missing":
+        del arrays["floor"]
+    else:
+        arrays["raised"] = arrays["raised"][:, :2]
+    with pytest.raises(ValueError, match="spike state"):
+        SpikeState.from_arrays(arrays)
+
+
+def test_grow_and_reset() -> None:
+    state, long = SpikeState.empty(3), SpikeState.empty(5)
+    bins = history(3, 60, 0.9)
+    feed(state, bins)
+    old = state.to_arrays()
+    state.grow(5)
+    state.grow(2)
+    assert state.capacity == 5
+    np.testing.assert_array_equal(state.score[:3], old["score"])
+    state.reset(np.array([0, 1, 2]))
+    assert states_equal(state, long)
+    assert SpikeState.empty(1000).nbytes <= 600 * 1000
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.permutations(range(12)))
+def test_order_of_series_does_not_matter(order: list[int]) -> None:
+    bins = history(12, 40, 1.1, seed=6)
+    straight, shuffled = SpikeState.empty(12), SpikeState.empty(12)
+    np.testing.assert_allclose(
+        feed(straight, bins)[:, order], feed(shuffled, bins[:, order]), rtol=1e-12
+    )
+
+
+HOSTILE = st.one_of(
+    st.sampled_from(
+        [0.0, -1.0, 1.0, math.nan, math.inf, -math.inf, 2.0**31, 1e308, 1e-308, 5e-324]
+    ),
+    st.floats(),
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(st.tuples(HOSTILE, HOSTILE, HOSTILE, HOSTILE, st.booleans()), max_size=8))
+def test_nothing_hostile_lets_a_nan_out(
+    rows: list[tuple[float, float, float, float, bool]],
+) -> None:
+    state = SpikeState.empty(2)
+    with np.errstate(all="raise", under="ignore"):
+        for count, exposure, m0, w0, frozen in rows:
+            counts, e = np.array([count, 1.0]), np.array([exposure, 1.0])
+            assert np.isfinite(peek(state, ALL, counts, e, m0, w0, POLICY)).all()
+            assert np.isfinite(observe(state, ALL, counts, e, m0, w0, POLICY, frozen)).all()
+    for f in fields(state):
+        assert np.isfinite(getattr(state, f.name)).all(), f.name
+    assert state.normal[1] + state.raised[1].sum() == pytest.approx(1.0)
+
+
+def test_shapes_that_do_not_fit_are_refused() -> None:
+    with pytest.raises(ValueError, match="broadcast"):
+        observe(SpikeState.empty(3), ALL, [1.0, 2.0], 1.0, 0.5, 24.0, POLICY)
+
+
+def test_zeros_and_constants_stay_calm() -> None:
+    state = SpikeState.empty(3)
+    scores = feed(state, np.tile([0.0, 1.0, 50.0], (900, 1)), m0=1.0)
+    assert (scores[600:] < POLICY.watch).all()
+
+
+def test_a_single_bin_cannot_be_critical() -> None:
+    state = SpikeState.empty(1)
+    feed(state, history(1, 700, 0.5))
+    assert feed(state, np.array([[5000.0]]))[0, 0] < POLICY.critical
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"pi": 0.0},
+        {"delta": 1.0},
+        {"rho": 0.5},
+        {"rho": 2.5},
+        {"phi_grid": (1.0, 2.0)},
+        {"regimes": ()},
+        {"watch": 50.0},
+        {"drift": math.nan},
+        {"baseline_half_life": 0.0},
+        {"window_bins": 0},
+        {"exposure_floor": 0.0},
+    ],
+)
+def test_policy_refuses_nonsense(change: dict[str, float]) -> None:
+    with pytest.raises(ValueError, match="SpikePolicy"):
+        SpikePolicy(**change)
