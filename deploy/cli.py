@@ -1,0 +1,69 @@
+"""The operator's program `livewatch`: where the parts are put together.
+
+Commands of other packages are loaded when they are called, so that `livewatch --help` is quick
+and a worker does not carry the code of the screen.
+"""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+
+import typer
+from typer.core import TyperGroup
+
+from deploy.errors import UserError
+from deploy.stack import cli as stack
+
+app = typer.Typer(
+    name="livewatch",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="""Operational monitoring of live commerce: telemetry in, indicators and flags out.
+
+    Examples:
+
+        livewatch demo                a whole city on this machine, until Ctrl-C
+
+        livewatch up -d               the stack alone; then feed it with livewatch-push
+
+        livewatch status              what runs, and whether it answers
+
+        livewatch logs w1 -f          what a worker says
+    """,
+)
+stack.register(app)
+
+_PASS_ON = {"ignore_unknown_options": True, "allow_extra_args": True, "help_option_names": []}
+
+
+def _delegate(name: str, module: str, summary: str) -> None:
+    """Register a command that lives in the typer app `module`.app."""
+
+    @app.command(name, help=summary, context_settings=_PASS_ON)
+    def run(ctx: typer.Context) -> None:
+        command = typer.main.get_command(import_module(module).app)
+        arguments = [name, *ctx.args] if isinstance(command, TyperGroup) else list(ctx.args)
+        prog = "livewatch" if isinstance(command, TyperGroup) else f"livewatch {name}"
+        command.main(arguments, prog_name=prog, standalone_mode=False)
+
+
+_delegate("worker", "pipelines.cli", "Fold telemetry into indicators and flags: one worker.")
+_delegate("migrate", "pipelines.cli", "Bring the warehouse's tables to this version.")
+_delegate("topics", "pipelines.cli", "Create the Kafka topics.")
+_delegate("screen", "grafana.screen.cli", "Serve the page with indicators and flags.")
+
+
+def main() -> None:
+    """Entry point. What the user can mend is one line on stderr."""
+    try:
+        app(prog_name="livewatch")
+    except UserError as error:
+        sys.stderr.write(f"livewatch: {error}\n")
+        sys.exit(error.exit_code)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,192 @@
+"""`livewatch up | down | status | logs`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import fields
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from deploy.errors import UsageError
+from deploy.stack import control, logs, ports
+from deploy.stack.home import Home
+from deploy.stack.services import steps
+from deploy.stack.settings import Ports, StackSettings, default_home
+from deploy.stack.supervisor import Supervisor
+
+HomeOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--home",
+        envvar="LIVEWATCH_HOME",
+        help="Directory of the stack's data, logs and secrets.",
+        show_default=".livewatch in the checkout",
+    ),
+]
+_PORT = {"help": "0 takes a free one.", "min": 0, "max": 65535, "rich_help_panel": "Ports"}
+_DEFAULTS = Ports()
+
+
+def up(
+    home: HomeOption = None,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Forget what earlier runs stored.")
+    ] = False,
+    detach: Annotated[
+        bool, typer.Option("--detach", "-d", help="Return once everything is ready.")
+    ] = False,
+    workers: Annotated[int, typer.Option(help="Worker processes.")] = 2,
+    partitions: Annotated[int, typer.Option(help="Partitions of each topic.")] = 8,
+    screen: Annotated[bool, typer.Option(help="Serve the screen.")] = True,
+    kafka_port: Annotated[int, typer.Option(**_PORT)] = _DEFAULTS.kafka,
+    kafka_controller_port: Annotated[int, typer.Option(**_PORT)] = _DEFAULTS.kafka_controller,
+    clickhouse_port: Annotated[int, typer.Option(**_PORT)] = _DEFAULTS.clickhouse,
+    clickhouse_http_port: Annotated[int, typer.Option(**_PORT)] = _DEFAULTS.clickhouse_http,
+    screen_port: Annotated[int, typer.Option(**_PORT)] = _DEFAULTS.screen,
+    worker_port: Annotated[
+        int, typer.Option(**{**_PORT, "help": "HTTP port of the first worker; 0 takes a free run."})
+    ] = _DEFAULTS.worker_base,
+) -> None:
+    """Start Kafka, ClickHouse, the workers and the screen, and keep them running.
+
+    Ctrl-C stops everything in order. State is kept between runs.
+
+    Examples:
+
+        livewatch up                          in the foreground
+
+        livewatch up -d && livewatch status   in the background
+
+        livewatch up --fresh --workers 1      forget earlier runs, one worker
+
+        livewatch up --screen-port 0          any free port for the screen
+    """
+    chosen = Ports(
+        kafka_port,
+        kafka_controller_port,
+        clickhouse_port,
+        clickhouse_http_port,
+        screen_port,
+        worker_port,
+    )
+    where = _home(home)
+    settings = StackSettings(where, fill_in(chosen, workers), workers, partitions, screen)
+    control.refuse_if_running(where)
+    if detach:
+        control.detach(where, _arguments(settings, fresh=fresh), say)
+        return
+    Home(where).prepare()
+    clean = Supervisor(settings, steps(settings), say).run(fresh=fresh)
+    if not clean:
+        raise typer.Exit(1)
+
+
+def down(home: HomeOption = None) -> None:
+    """Stop what `livewatch up` started, in order.
+
+    Examples:
+
+        livewatch down
+
+        livewatch down --home /tmp/stack
+    """
+    if not control.stop(_home(home), say):
+        raise typer.Exit(1)
+
+
+def status(
+    home: HomeOption = None,
+    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+) -> None:
+    """Show each process, whether it answers, since when, how often it was restarted.
+
+    Exit code 0 when everything is ready, 1 when something is not.
+
+    Examples:
+
+        livewatch status
+
+        livewatch status --json | jq .processes
+    """
+    from deploy.stack.status import look, show
+
+    found = look(_home(home))
+    if as_json:
+        sys.stdout.write(json.dumps(found.as_json()) + "\n")
+    else:
+        show(found, Console())
+    if not found.all_ready:
+        raise typer.Exit(1)
+
+
+def show_logs(
+    name: Annotated[
+        str | None, typer.Argument(help="kafka, clickhouse, w1, ...; all when left out.")
+    ] = None,
+    home: HomeOption = None,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on as lines come.")] = False,
+    lines: Annotated[int, typer.Option("--lines", "-n", min=0, help="Last lines of each.")] = 20,
+) -> None:
+    """Show what the processes wrote.
+
+    Examples:
+
+        livewatch logs w1 -f
+
+        livewatch logs kafka -n 100
+    """
+    files = logs.chosen(Home(_home(home)).logs, name)
+    if lines:
+        logs.tail(files, lines, say)
+    if follow:
+        try:
+            logs.follow(files, say, logs.sleep_for_ever)
+        except KeyboardInterrupt:
+            return
+
+
+def register(app: typer.Typer) -> None:
+    """Add these commands to the program."""
+    app.command()(up)
+    app.command()(down)
+    app.command()(status)
+    app.command("logs")(show_logs)
+
+
+def fill_in(chosen: Ports, workers: int) -> Ports:
+    """Replace each 0 by a free port."""
+    free = ports.free_ports(workers)
+    names = [f.name for f in fields(Ports)]
+    return Ports(**{name: getattr(chosen, name) or getattr(free, name) for name in names})
+
+
+def say(line: str) -> None:
+    """One line for the user, at once."""
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
+def _home(home: Path | None) -> Path:
+    if home is None:
+        return default_home()
+    if home.exists() and not home.is_dir():
+        raise UsageError(f"--home: {home} is not a directory")
+    return home.expanduser().absolute()
+
+
+def _arguments(settings: StackSettings, *, fresh: bool) -> list[str]:
+    """The same choice as command-line arguments."""
+    ports_given = {
+        f"--{f.name.replace('_', '-')}-port": getattr(settings.ports, f.name) for f in fields(Ports)
+    }
+    ports_given["--worker-port"] = ports_given.pop("--worker-base-port")
+    numbers = {"--workers": settings.workers, "--partitions": settings.partitions} | ports_given
+    arguments = ["--home", str(settings.home)]
+    for option, number in numbers.items():
+        arguments += [option, str(number)]
+    arguments.append("--screen" if settings.screen else "--no-screen")
+    return [*arguments, "--fresh"] if fresh else arguments
