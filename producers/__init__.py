@@ -1,0 +1,1 @@
+"""What a platform runs: anonymise, batch by shard, write down, send. Imports only `schemas`."""

@@ -1,0 +1,45 @@
+"""`livewatch-push`: what a platform runs, and what stands in for platforms in a demo."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+import structlog
+import typer
+
+from producers.errors import PushError
+from producers.shell import set_up_logs
+from producers.simulate.command import simulate
+
+app = typer.Typer(
+    name="livewatch-push",
+    help="Push live-commerce telemetry to a regulator's Kafka.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+)
+app.command(no_args_is_help=False)(simulate)
+
+
+@app.callback()
+def _group() -> None:
+    """Push live-commerce telemetry to a regulator's Kafka."""
+
+
+def main() -> None:
+    """Console script: 0 done, 1 could not be done, 2 asked for wrongly, 130 interrupted."""
+    set_up_logs()
+    try:
+        app()
+    except PushError as error:
+        structlog.get_logger("livewatch.push").debug("failed", exc_info=True)
+        sys.stderr.write(f"livewatch-push: {error}\n")
+        raise SystemExit(error.exit_code) from None
+    except click.exceptions.Abort:
+        raise SystemExit(130) from None
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,19 @@
+"""What can go wrong at the sending side, by who can mend it."""
+
+from __future__ import annotations
+
+
+class PushError(Exception):
+    """Stops the command with one line and an exit code; never a stack trace."""
+
+    exit_code = 1
+
+
+class UsageError(PushError):
+    """The command line, a plan or an input file is wrong; the message names what and the rule."""
+
+    exit_code = 2
+
+
+class TransportError(PushError):
+    """Kafka is away for too long, or refused a batch for good."""

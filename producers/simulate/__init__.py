@@ -1,0 +1,1 @@
+"""A city's live commerce, made up: sessions, samples and injected anomalies from one seed."""

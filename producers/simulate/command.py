@@ -1,0 +1,152 @@
+"""`livewatch-push simulate`: options to a configured run."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from producers import metrics, settings
+from producers.batcher import SealPolicy
+from producers.clock import plan_span
+from producers.connect import connect
+from producers.errors import UsageError
+from producers.pacing import wall_ms
+from producers.shell import UNSIGNED, Meter, stop_on_signals
+from producers.simulate.anomalies import Injection
+from producers.simulate.config import SimConfig
+from producers.simulate.model import Population, Simulation
+from producers.simulate.plan import Planner
+from producers.simulate.requests import SpikeRule, others, read_plan
+from producers.simulate.requests import spikes as place_spikes
+from producers.simulate.run import RunOptions, SimulateRun
+from producers.transport import KafkaSink, TransportPolicy
+from producers.units import parse_duration, parse_range, parse_time
+
+Option = typer.Option
+
+
+def simulate(
+    bootstrap: Annotated[str | None, Option(help="host:port of Kafka")] = None,
+    sessions: Annotated[int, Option(help="live sessions at the start, 1 to 1,000,000")] = 5_000,
+    speed: Annotated[float, Option(help="event time is so many times as fast")] = 1,
+    duration: Annotated[str, Option(help="event time to cover, 0: until stopped")] = "0",
+    sample_every: Annotated[str, Option(help="sampling period of a session, 1s to 1m")] = "10s",
+    seed: Annotated[int, Option(help="same seed, start and arguments: same rows")] = 1,
+    platforms: Annotated[int, Option(help="platforms, each its own source")] = 3,
+    start: Annotated[str | None, Option(help="event time of the start, ISO 8601")] = None,
+    rate: Annotated[str | None, Option(help="'max': no pacing, as fast as possible")] = None,
+    spikes: Annotated[int, Option(help="complaint spikes (F01) to inject")] = 0,
+    spike_after: Annotated[str, Option(help="event time before the first spike")] = "30m",
+    spike_length: Annotated[str, Option(help="minutes of event time that a spike lasts")] = "20-30",
+    spike_excess: Annotated[str, Option(help="complaints that a spike adds")] = "20-40",
+    spike_factor: Annotated[
+        float | None, Option(help="times the usual rate, not an excess")
+    ] = None,
+    inject: Annotated[str, Option(help="other kinds, e.g. F02,F04,F11:gap,F11:frozen")] = "",
+    anomalies: Annotated[Path | None, Option(help="JSON plan of anomalies")] = None,
+    out: Annotated[Path, Option(help="folder for ledger.jsonl and truth.jsonl")] = Path("push-out"),
+    overwrite: Annotated[bool, Option(help="replace the ledger of an earlier run")] = False,
+    close_ahead: Annotated[str, Option(help="promise at the end of a finished run")] = "1h",
+    batch_rows: Annotated[int, Option(help="rows per batch at most")] = 1_000,
+    linger: Annotated[str, Option(help="longest wait of a row for its batch")] = "500ms",
+    wait: Annotated[float | None, Option(help="seconds to wait for Kafka at the start")] = None,
+    metrics_port: Annotated[int | None, Option(help="serve Prometheus metrics here")] = None,
+    as_json: Annotated[bool, Option("--json", help="print the summary as JSON")] = False,
+) -> None:
+    """Simulate a city's live commerce and push it to Kafka.
+
+    A city of 5,000 sessions, two hours in two minutes, with six complaint spikes:
+
+        livewatch-push simulate --sessions 5000 --speed 60 --duration 2h \\
+          --sample-every 30s --seed 7 --spikes 6 --out demo
+
+    Live until Ctrl-C:   livewatch-push simulate --sessions 20000
+
+    As fast as possible: livewatch-push simulate --rate max --duration 10m
+
+    The ledger (what was produced) and the truth (what was injected) are written to --out
+    before anything is sent.
+    """
+    if rate not in (None, "max"):
+        raise UsageError("--rate: must be 'max' or left out")
+    if not 0.01 <= speed <= 10_000:
+        raise UsageError("--speed must be from 0.01 to 10000")
+    env = settings.load()
+    pace = None if rate else speed
+    length = parse_duration(duration)
+    period = parse_duration(sample_every)
+    begin = parse_time(start) if start else None
+    rule = SpikeRule(
+        spikes, parse_duration(spike_after), *_minutes(spike_length),
+        parse_range(spike_excess), spike_factor,
+    )  # fmt: skip
+    seal = _seal(pace, batch_rows, parse_duration(linger))
+    where = bootstrap or env.bootstrap
+    plan_span(wall_ms(), length, pace, begin)  # a wrong time is said before Kafka is waited for
+    sys.stderr.write(UNSIGNED + "\n")
+    with stop_on_signals() as stop:
+        partitions = connect(where, env.wait_s if wait is None else wait, stop.is_set)
+        span = plan_span(wall_ms(), length, pace, begin)
+        config = SimConfig(
+            seed, sessions, platforms, partitions, span.start_ms, span.end_ms, period, pace
+        )
+        simulation = Simulation(config, _planner(rule, inject, anomalies))
+        if metrics_port is not None:
+            metrics.serve(metrics_port)
+        policy = TransportPolicy(env.max_in_flight_batches, env.max_in_flight_bytes)
+        sink = KafkaSink(where, policy, stop.is_set)
+        options = RunOptions(out, seal, parse_duration(close_ahead), overwrite)
+        try:
+            with Meter() as meter:
+                run = SimulateRun(simulation, options, sink, stop)
+                summary = run.run(meter.show)
+        finally:
+            sink.close()
+    report(summary, as_json)
+
+
+def report(summary: dict[str, Any], as_json: bool) -> None:
+    """The result on stdout: one JSON line, or a few words."""
+    if as_json:
+        sys.stdout.write(json.dumps(summary) + "\n")
+        return
+    rows = ", ".join(f"{count:,} {name}" for name, count in summary["rows"].items()) or "nothing"
+    done = "done" if summary["complete"] else "stopped"
+    sys.stdout.write(f"{done} in {summary['wall_s']} s: {rows}; ledger {summary['ledger']}\n")
+
+
+def _planner(rule: SpikeRule, inject: str, plan: Path | None) -> Any:
+    """A planner over what the options ask for; the plan file is read now, to fail early."""
+    explicit = read_plan(plan) if plan else []
+    kinds = [k.strip() for k in inject.split(",") if k.strip()]
+
+    def choose(population: Population) -> list[Injection]:
+        config = population.config
+        endless = rule.after_ms + 2 * rule.longest_ms * max(1, rule.count, len(kinds))
+        run_ms = endless if config.end_ms is None else config.end_ms - config.start_ms
+        wanted = [
+            *explicit,
+            *place_spikes(rule, run_ms, population.rng),
+            *others(kinds, rule.after_ms, run_ms),
+        ]
+        return Planner(population).plan(wanted)
+
+    return choose
+
+
+def _minutes(text: str) -> tuple[int, int]:
+    low, high = parse_range(text.removesuffix("m"))
+    return round(low * 60_000), round(high * 60_000)
+
+
+def _seal(speed: float | None, rows: int, linger_ms: int) -> SealPolicy:
+    """Where event time flies, a second of silence is long: heartbeats come every second."""
+    slow = speed is not None and speed <= 1
+    try:
+        return SealPolicy(rows, linger_ms, 2_000 if slow else 1_000)
+    except ValueError as error:
+        raise UsageError(f"--batch-rows: {error}") from None

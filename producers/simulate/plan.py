@@ -1,0 +1,198 @@
+"""From what is asked for to what is hit: entities chosen at the start, figures known."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from producers.errors import UsageError
+from producers.simulate.anomalies import HOUR_MS, Anomaly, Injection, Target
+from producers.simulate.complaints import CODES
+from producers.simulate.ids import to_text
+from producers.simulate.model import Population
+from producers.simulate.requests import Request
+from producers.simulate.sampling import DWELL_MS
+from producers.simulate.sessions import F64, I64
+
+_FACTORS = {"F03": 12.0, "F04": 20.0, "F05": 4.0, "F06": 6.0, "F07": 3.0}
+_EXCESS = {"F01": 30.0, "F02": 8.0, "F08": 10.0}
+_CODES = {"F02": "C06", "F08": "L02"}
+_SPIKE_CODES = ("C01", "C0301", "C0302", "C04", "C07")
+_LEVELS = {
+    "F01": "session", "F02": "merchant", "F03": "session", "F04": "session", "F05": "merchant",
+    "F06": "category", "F07": "session", "F08": "merchant",
+}  # fmt: skip
+# A session that is hit lives on a little, so that what is due of it can still be sent.
+_AFTER_MS = 5 * 60_000
+
+
+def source_id(platform: int) -> str:
+    return f"sim-{platform + 1}"
+
+
+@dataclass
+class Planner:
+    """Turns requests into injections; one merchant is not hit twice where that is possible."""
+
+    population: Population
+    _used: set[int] = field(default_factory=set)
+    _cells: set[tuple[int, int]] = field(default_factory=set)
+
+    def plan(self, requests: Iterable[Request]) -> list[Injection]:
+        """Injections in the order asked for. Raises UsageError when an entity is unknown."""
+        return [self._inject(r, f"a{i:02d}") for i, r in enumerate(requests, start=1)]
+
+    def _inject(self, request: Request, name: str) -> Injection:
+        level = request.entity_type or _LEVELS.get(request.kind) or _silence_level(request)
+        start = self.population.config.start_ms + request.start_ms
+        end = start + request.duration_ms
+        target = self._target(request, level, end)
+        slots = self._hit(target)
+        per_ms = self._complaints_per_ms(slots)
+        baseline = per_ms * request.duration_ms
+        factor, excess = _strength(request, baseline)
+        in_hour = excess * min(1.0, HOUR_MS / request.duration_ms)
+        anomaly = Anomaly(
+            id=name, kind=request.kind, entity_type=level, start_ms=start, end_ms=end,
+            factor=round(factor, 3), excess=excess, expected_excess=round(in_hour, 3),
+            expected_baseline=round(baseline, 4), code=self._code(request),
+            mode=(request.mode or "gap") if request.kind == "F11" else None,
+            **self._names(target, level),
+        )  # fmt: skip
+        return Injection(anomaly, target)
+
+    def _target(self, request: Request, level: str, end_ms: int) -> Target:
+        city, s = self.population.city, self.population.sessions.slots
+        platform = self._number(city.platforms, request.platform, "platform")
+        category = self._number(city.categories, request.category, "category")
+        if level in ("platform", "source"):
+            named = request.entity_id if level == "platform" else None
+            wanted = self._number(city.platforms, named, "platform") if named else platform
+            return Target(platform=len(city.platforms) - 1 if wanted is None else wanted)
+        slot = self._choose(request, level, platform, category, end_ms)
+        merchant = int(s.merchant[slot])
+        s.end[slot] = max(int(s.end[slot]), end_ms + _AFTER_MS)
+        if level == "session":
+            return Target(slot=slot)
+        if level == "merchant":
+            return Target(merchant=merchant)
+        return Target(
+            category=int(city.merchant_category[merchant]),
+            platform=int(city.merchant_platform[merchant]),
+        )
+
+    def _choose(
+        self, request: Request, level: str, platform: int | None, category: int | None, end_ms: int
+    ) -> int:
+        """A live session: the wanted one, else one of those with many orders and a long life."""
+        city, s, live = (
+            self.population.city, self.population.sessions.slots, self.population.live,
+        )  # fmt: skip
+        merchant = s.merchant[live]
+        keep = np.ones(len(live), bool)
+        if platform is not None:
+            keep &= city.merchant_platform[merchant] == platform
+        if category is not None:
+            keep &= city.merchant_category[merchant] == category
+        if request.entity_id and level == "merchant":
+            keep &= city.merchant_pid[merchant] == request.entity_id.encode()
+        elif request.entity_id and level == "session":
+            keep &= s.session_id[live] == request.entity_id.encode()
+        if not keep.any():
+            raise UsageError(f"{request.kind}: no live session of the wanted {level} at the start")
+        if request.kind == "F05" and not request.entity_id:
+            keep = _prefer(keep, np.isin(city.merchant_category[merchant], [0, 2, 3, 9]))
+        fresh = ~np.isin(merchant, list(self._used))
+        cells = [(int(p), int(c)) for p, c in self._cells]
+        for p, c in cells:
+            fresh &= (city.merchant_platform[merchant] != p) | (
+                city.merchant_category[merchant] != c
+            )
+        keep = _prefer(keep, ~np.isin(merchant, list(self._used)))
+        keep = _prefer(keep, fresh)
+        keep = _prefer(keep, s.end[live] > end_ms + _AFTER_MS)
+        found = live[keep]
+        busy = found[np.argsort(self._orders_per_ms(found), kind="stable")]
+        busy = busy[len(busy) // 2 : max(len(busy) - len(busy) // 100, 1)]
+        slot = int(self.population.rng.choice(busy))
+        chosen = int(s.merchant[slot])
+        self._used.add(chosen)
+        self._cells.add((int(city.merchant_platform[chosen]), int(city.merchant_category[chosen])))
+        return slot
+
+    def _hit(self, target: Target) -> I64:
+        live = self.population.live
+        found: I64 = live[target.match(self.population.city, self.population.sessions.slots, live)]
+        return found
+
+    def _orders_per_ms(self, slots: I64) -> F64:
+        s, sessions = self.population.sessions.slots, self.population.sessions
+        audience = sessions.audience(self.population.config.start_ms)
+        return np.asarray(s.peak[slots] * s.conversion[slots] * audience / DWELL_MS, np.float64)
+
+    def _complaints_per_ms(self, slots: I64) -> float:
+        merchant = self.population.sessions.slots.merchant[slots]
+        rate = self.population.city.complaint_rate[merchant]
+        return float((rate * self._orders_per_ms(slots)).sum())
+
+    def _code(self, request: Request) -> str | None:
+        if request.kind not in _EXCESS:
+            return None
+        code = request.code or _CODES.get(request.kind)
+        if code is None:
+            code = str(self.population.rng.choice(_SPIKE_CODES))
+        if code not in CODES:
+            raise UsageError(f"{request.kind}: code {code!r} is not a complaint code")
+        return code
+
+    def _names(self, target: Target, level: str) -> dict[str, Any]:
+        """How the ground truth names what is hit."""
+        city, s = self.population.city, self.population.sessions.slots
+        names: dict[str, Any] = {"category": None, "district": None, "merchant_pid": None}
+        merchant = target.merchant if target.slot is None else int(s.merchant[target.slot])
+        if merchant is None:
+            platform, category = target.platform or 0, target.category
+            names["platform"] = city.platforms[platform]
+            names["category"] = None if category is None else city.categories[category]
+            named = {"source": source_id(platform), "category": names["category"]}
+            return names | {"entity_id": named.get(level) or names["platform"]}
+        streamer = int(np.flatnonzero(city.streamer_merchant == merchant)[0])
+        pid = to_text(city.merchant_pid, merchant)
+        return {
+            "platform": city.platforms[int(city.merchant_platform[merchant])],
+            "category": city.categories[int(city.merchant_category[merchant])],
+            "district": city.streamers.column("district")[streamer].as_py(),
+            "merchant_pid": pid,
+            "entity_id": pid if target.slot is None else to_text(s.session_id, target.slot),
+        }
+
+    @staticmethod
+    def _number(known: tuple[str, ...], name: str | None, what: str) -> int | None:
+        if name is None:
+            return None
+        if name not in known:
+            raise UsageError(f"{what} {name!r} is not one of {', '.join(known)}")
+        return known.index(name)
+
+
+def _silence_level(request: Request) -> str:
+    return "session" if request.mode == "frozen" else "source"
+
+
+def _prefer(keep: npt.NDArray[np.bool_], wish: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    both = keep & wish
+    return both if both.any() else keep
+
+
+def _strength(request: Request, baseline: float) -> tuple[float, float]:
+    """(factor on the rate, complaints added over the window)."""
+    if request.kind not in _EXCESS:
+        return request.factor or _FACTORS.get(request.kind, 1.0), 0.0
+    if request.factor is not None:
+        return request.factor, (request.factor - 1) * baseline
+    excess = request.excess or _EXCESS[request.kind]
+    return 1 + excess / max(baseline, 1e-6), excess

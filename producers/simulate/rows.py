@@ -1,0 +1,104 @@
+"""Sampled arrays become Arrow rows of the contract, cut by platform and partition."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from producers.simulate.city import I32, City
+from producers.simulate.complaints import CHANNELS, CODES, ComplaintRows
+from producers.simulate.ids import to_arrow
+from producers.simulate.sampling import Tick
+from producers.simulate.sessions import I64, Slots
+from schemas.telemetry import ARROW, SampleType
+
+_UTC_MS = pa.timestamp("ms", tz="UTC")
+_CODES, _CHANNELS = pa.array(CODES, pa.utf8()), pa.array(list(CHANNELS), pa.utf8())
+
+
+@dataclass(frozen=True)
+class Shard:
+    """Rows of one sample type for one platform (by number) and one partition."""
+
+    sample: SampleType
+    platform: int
+    partition: int
+    rows: pa.RecordBatch
+
+
+class RowMaker:
+    """Assembles rows by gathering; `slots` of a tick must be sorted by their key."""
+
+    def __init__(self, city: City, slots: Slots, partitions: int) -> None:
+        self._city, self._slots, self._partitions = city, slots, partitions
+
+    def shards(self, tick: Tick, complaints: ComplaintRows) -> Iterator[Shard]:
+        """All rows of a tick; complaint rows may come in any order."""
+        dims = self._dimensions(tick.slots)
+        measures = [tick.viewers, tick.unique, tick.clicks, tick.interactions]
+        counts = [pa.array(m, pa.uint32()) for m in measures]
+        yield from self._cut(SampleType.VIEWERS, tick.slots, tick.event_ms, dims, counts)
+        at = np.flatnonzero(tick.order_rows)
+        if len(at):
+            yield from self._orders(tick, at, dims)
+        if len(complaints.slots):
+            yield from self._complaints(complaints)
+
+    def _orders(self, tick: Tick, at: I64, dims: list[pa.Array]) -> Iterator[Shard]:
+        take = pa.array(at)
+        measures = [
+            pa.array(tick.orders[at], pa.uint32()),
+            pa.array(tick.paid_fen[at], pa.int64()),
+            pa.array(tick.refunds[at], pa.uint32()),
+            pa.array(tick.refunded_fen[at], pa.int64()),
+        ]
+        some = [d.take(take) for d in dims]
+        yield from self._cut(SampleType.ORDERS, tick.slots[at], tick.event_ms[at], some, measures)
+
+    def _complaints(self, rows: ComplaintRows) -> Iterator[Shard]:
+        order = np.argsort(self._slots.key[rows.slots], kind="stable")
+        slots = rows.slots[order]
+        measures = [
+            _coded(rows.code[order], _CODES),
+            _coded(rows.channel[order], _CHANNELS),
+            pa.array(rows.complaints[order], pa.uint32()),
+        ]
+        dims = self._dimensions(slots)
+        yield from self._cut(SampleType.COMPLAINTS, slots, rows.event_ms[order], dims, measures)
+
+    def _dimensions(self, slots: I64) -> list[pa.Array]:
+        """Columns session_id to scenario."""
+        who = self._city.streamers.take(pa.array(self._slots.streamer[slots]))
+        return [to_arrow(self._slots.session_id[slots]), *who.columns]
+
+    def _cut(
+        self,
+        sample: SampleType,
+        slots: I64,
+        event_ms: I64,
+        dims: list[pa.Array],
+        measures: list[pa.Array],
+    ) -> Iterator[Shard]:
+        times = pa.array(event_ms, pa.int64()).view(_UTC_MS)
+        rows = pa.RecordBatch.from_arrays([times, *dims, *measures], schema=ARROW[sample])
+        for key, first, last in _runs(self._slots.key[slots]):
+            platform, partition = divmod(key, self._partitions)
+            yield Shard(sample, platform, partition, rows.slice(first, last - first))
+
+
+def _runs(keys: I32) -> Iterator[tuple[int, int, int]]:
+    """(key, first, last + 1) of each run of equal keys."""
+    edges = np.flatnonzero(np.diff(keys)) + 1
+    firsts = [0, *edges.tolist()]
+    lasts = [*edges.tolist(), len(keys)]
+    for first, last in zip(firsts, lasts, strict=True):
+        if last > first:
+            yield int(keys[first]), first, last
+
+
+def _coded(index: npt.NDArray[np.integer], codes: pa.Array) -> pa.DictionaryArray:
+    return pa.DictionaryArray.from_arrays(pa.array(index.astype(np.int16)), codes)

@@ -1,0 +1,229 @@
+"""Sealed batches to Kafka: in order, bounded in memory, and never silently lost.
+
+What kafka-python's idempotent producer does (3.0.12, read and tried): it keeps one
+request in flight per partition, so order holds over retries, and the broker drops a
+repeated request. `delivery_timeout_ms` is set beyond any run, so while Kafka is away it
+retries for ever. Two cases are left to us: after a lost producer state it bumps its epoch
+and fails what was in flight, which is sent again here under the same batch identity; and
+it has no bound on memory, so `send` blocks at ours. Until there is a spool, batches that
+are not acknowledged live in that bounded memory only.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import util
+from typing import Any, Protocol
+
+import structlog
+from kafka import KafkaProducer
+from kafka import errors as kafka_errors
+
+from producers import metrics
+from producers.batcher import SealedBatch
+from producers.errors import TransportError
+from schemas.identity import BatchIdentity, to_headers
+from schemas.telemetry import MAX_BYTES
+
+log = structlog.get_logger("livewatch.push")
+_FOREVER_MS = 30 * 24 * 3600 * 1000
+_REQUEST_BYTES = 4 * MAX_BYTES
+_SAY_EVERY_S = 5.0
+# The producer lost its state at the broker; the batch itself is good and goes again.
+_SEND_AGAIN = (
+    kafka_errors.RetriableError,
+    kafka_errors.OutOfOrderSequenceNumberError,
+    kafka_errors.UnknownProducerIdError,
+    kafka_errors.InvalidProducerEpochError,
+    kafka_errors.KafkaTimeoutError,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class TransportPolicy:
+    """Bounds. `linger_ms` gathers batches of one partition into one compressed request."""
+
+    max_in_flight_batches: int = 4_000
+    max_in_flight_bytes: int = 128 * 1024 * 1024
+    linger_ms: int = 5
+    compression: str | None = "lz4"
+
+
+class Sink(Protocol):
+    """Where sealed batches go: Kafka now, a spool before it later."""
+
+    def send(self, batch: SealedBatch) -> None: ...
+
+    def flush(self, timeout_s: float) -> bool: ...
+
+    def close(self) -> None: ...
+
+
+class KafkaSink:
+    """Sends sealed batches. `send` and `flush` belong to one thread, acks come on another."""
+
+    def __init__(
+        self,
+        bootstrap: str,
+        policy: TransportPolicy | None = None,
+        stopping: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self._policy = policy or TransportPolicy()
+        self._stopping = stopping
+        self._bootstrap = bootstrap
+        self._changed = threading.Condition()
+        self._batches = self._bytes = 0
+        self._again: deque[SealedBatch] = deque()
+        self._refused: TransportError | None = None
+        self.acknowledged = self.resent = 0
+        self._producer = _producer(bootstrap, self._policy)
+
+    def send(self, batch: SealedBatch) -> None:
+        """Hand one batch over; blocks while too much is unacknowledged.
+
+        Raises TransportError when Kafka refused an earlier batch for good.
+        """
+        self._send_again()
+        self._wait(lambda: self._has_room(len(batch.value)), None)
+        self._hand_over(batch)
+
+    def flush(self, timeout_s: float) -> bool:
+        """Wait until every batch is acknowledged; False when that took too long.
+
+        Raises TransportError when Kafka refused a batch for good.
+        """
+        deadline = time.monotonic() + timeout_s
+        while True:
+            self._send_again()
+            done = self._wait(lambda: not self._batches or bool(self._again), deadline)
+            if not self._batches and not self._again:
+                return True
+            if not done:
+                return False
+
+    def close(self) -> None:
+        """Stop without waiting; call `flush` first."""
+        self._producer.close(timeout=1)
+
+    @property
+    def in_flight(self) -> int:
+        return self._batches + len(self._again)
+
+    def _hand_over(self, batch: SealedBatch) -> None:
+        with self._changed:
+            self._count(1, len(batch.value))
+        ident = batch.header.identity
+        try:
+            future = self._producer.send(
+                ident.topic,
+                value=batch.value,
+                headers=to_headers(batch.header),
+                partition=ident.partition,
+            )
+        except kafka_errors.KafkaError as error:
+            self._on_error(batch, error)
+            return
+        future.add_callback(self._on_ack, len(batch.value))
+        future.add_errback(self._on_error, batch)
+
+    def _on_ack(self, size: int, _metadata: Any) -> None:
+        with self._changed:
+            self.acknowledged += 1
+            metrics.ACKED.inc()
+            self._count(-1, -size)
+
+    def _on_error(self, batch: SealedBatch, error: BaseException) -> None:
+        with self._changed:
+            self._count(-1, -len(batch.value))
+            if isinstance(error, _SEND_AGAIN):
+                self._again.append(batch)
+                return
+            metrics.REFUSED.inc()
+            self._refused = _refusal(batch.header.identity, error)
+
+    def _count(self, batches: int, size: int) -> None:
+        self._batches += batches
+        self._bytes += size
+        metrics.IN_FLIGHT_BATCHES.set(self._batches)
+        metrics.IN_FLIGHT_BYTES.set(self._bytes)
+        self._changed.notify_all()
+
+    def _has_room(self, size: int) -> bool:
+        policy = self._policy
+        if not self._batches:
+            return True
+        return (
+            self._batches < policy.max_in_flight_batches
+            and self._bytes + size <= policy.max_in_flight_bytes
+        )
+
+    def _send_again(self) -> None:
+        """Failed batches go before new ones, oldest first, under the same identity."""
+        with self._changed:
+            failed = sorted(self._again, key=lambda b: b.header.identity.sequence)
+            self._again.clear()
+        for batch in failed:
+            self.resent += 1
+            metrics.RESENT.inc()
+            self._hand_over(batch)
+
+    def _wait(self, ready: Callable[[], bool], deadline: float | None) -> bool:
+        """Wait for `ready`, saying every few seconds what is waited for."""
+        next_word = time.monotonic() + _SAY_EVERY_S
+        with self._changed:
+            while True:
+                if self._refused is not None:
+                    raise self._refused
+                if ready():
+                    return True
+                now = time.monotonic()
+                if (deadline is not None and now >= deadline) or self._gave_up(deadline):
+                    return False
+                if now >= next_word:
+                    next_word = now + _SAY_EVERY_S
+                    self._say_waiting()
+                self._changed.wait(min(0.5, (deadline or now + 1) - now))
+
+    def _gave_up(self, deadline: float | None) -> bool:
+        """A blocked `send` does not hold up a stop: what it holds goes with the flush."""
+        return deadline is None and self._stopping()
+
+    def _say_waiting(self) -> None:
+        log.warning(
+            "Kafka does not acknowledge; waiting, nothing is dropped",
+            bootstrap=self._bootstrap,
+            batches=self._batches,
+            megabytes=round(self._bytes / 1e6, 1),
+        )
+
+
+def _producer(bootstrap: str, policy: TransportPolicy) -> KafkaProducer:
+    if util.find_spec("crc32c") is None:
+        log.warning("package crc32c is missing: check sums in pure Python limit sending to 12 MB/s")
+    return KafkaProducer(
+        bootstrap_servers=bootstrap,
+        client_id="livewatch-push",
+        acks="all",
+        enable_idempotence=True,
+        compression_type=policy.compression,
+        delivery_timeout_ms=_FOREVER_MS,
+        reconnect_backoff_max_ms=2_000,
+        linger_ms=policy.linger_ms,
+        batch_size=1_000_000,
+        max_request_size=_REQUEST_BYTES,
+        max_block_ms=_FOREVER_MS,
+        allow_auto_create_topics=False,
+        metrics_enabled=False,
+    )
+
+
+def _refusal(identity: BatchIdentity, error: BaseException) -> TransportError:
+    name = type(error).__name__
+    return TransportError(
+        f"Kafka refused batch {identity.id} of {identity.source} for good ({name}): "
+        "nothing after it is sent; see the broker's limits and access rules"
+    )
