@@ -1,0 +1,50 @@
+"""Arrays to bytes and back, for the checkpoint: compressed, and cut to what Kafka takes."""
+
+from __future__ import annotations
+
+import json
+import struct
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+Arrays = dict[str, npt.NDArray[Any]]
+MAX_PIECE = 900_000
+_HEAD = struct.Struct("<QI")
+
+
+def pack(arrays: Mapping[str, npt.NDArray[Any]]) -> bytes:
+    """One compressed blob of named arrays (numbers and fixed-width bytes, no objects)."""
+    index, bodies = {}, []
+    for name, array in arrays.items():
+        flat = np.ascontiguousarray(array)
+        index[name] = (flat.dtype.str, flat.shape)
+        bodies.append(flat.tobytes())
+    head = json.dumps(index).encode()
+    raw = b"".join([head, *bodies])
+    return _HEAD.pack(len(raw), len(head)) + bytes(pa.compress(raw, codec="zstd", asbytes=True))
+
+
+def unpack(blob: bytes) -> Arrays:
+    """What `pack` was given."""
+    size, head = _HEAD.unpack_from(blob)
+    raw = pa.decompress(blob[_HEAD.size :], size, codec="zstd", asbytes=True)
+    out, at = {}, head
+    for name, (dtype, shape) in json.loads(raw[:head]).items():
+        count = int(np.prod(shape, dtype=np.int64))
+        if count == 0:
+            out[name] = np.empty(shape, dtype)
+            continue
+        array = np.frombuffer(raw, dtype, count, at).reshape(shape)
+        out[name] = array.copy()
+        at += array.nbytes
+    return out
+
+
+def pieces(blob: bytes) -> Iterator[bytes]:
+    """Cut a blob below the size of a Kafka record."""
+    for start in range(0, max(len(blob), 1), MAX_PIECE):
+        yield blob[start : start + MAX_PIECE]

@@ -1,0 +1,1 @@
+"""First stage: samples of one partition into minutes, indicators per session, and partials."""

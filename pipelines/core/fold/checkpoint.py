@@ -1,0 +1,197 @@
+"""What the first stage keeps across a restart, as named entries of bytes.
+
+    head         JSON: closed through, sources as of the last acknowledged record
+    minute/NN    columns of the closed minute that stands in ring slot NN
+    hour/NN      orders and complaints of a finished clock hour
+    sessions/NN  the sessions of a chunk of slots
+    detector     filter, exposure and prior of the detector, at the end of its last bin
+    book         JSON: open episodes, and flag events not yet known to be emitted
+
+A minute that is open is in no entry: its records have not been acknowledged and come again.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from pipelines.core import blob
+from pipelines.core.detect import EpisodeBook
+from pipelines.core.flags import FlagEvent
+from pipelines.core.fold.close import ClosedMinute, platform_heard
+from pipelines.core.fold.state import FoldState
+from pipelines.core.metrics import ADDITIVE_NAMES, Columns
+from pipelines.core.rolling import HOURLY, RING_HOURS, RING_MINUTES
+from pipelines.core.sources import SourceState
+
+STATE_VERSION = 1
+Entries = dict[str, bytes]
+
+
+class UnknownStateError(Exception):
+    """The checkpoint was written by another version of the state. Says what to do."""
+
+    def __init__(self, found: object) -> None:
+        super().__init__(
+            f"checkpoint has state version {found}, this worker reads {STATE_VERSION}: run the "
+            "version that wrote it, or drain it and start with fresh state (docs/runbooks)"
+        )
+
+
+def minute_entry(state: FoldState, closed: ClosedMinute) -> Entries:
+    """The entries that closing a minute adds: the minute, and an hour that it finishes."""
+    columns, some = closed.columns, closed.latest >= 0
+    for name in ADDITIVE_NAMES:
+        some = some | (columns[name] != 0)
+    slots = np.flatnonzero(some)
+    arrays = {n: columns[n][slots] for n in ADDITIVE_NAMES if columns[n].any()}
+    arrays |= {"slots": slots.astype(np.int32), "latest": closed.latest[slots]}
+    arrays["minute"] = np.array(closed.minute)
+    out = {f"minute/{closed.minute % RING_MINUTES:02d}": blob.pack(arrays)}
+    hour = closed.minute // 60 - 1
+    at = hour % RING_HOURS
+    if state.rolling.hours[at] == hour:
+        sums = {name: state.rolling.hourly[name][at] for name in HOURLY}
+        out[f"hour/{at:02d}"] = blob.pack(sums | {"hour": np.array(hour)})
+    return out
+
+
+def session_entries(state: FoldState) -> Entries:
+    """Chunks of sessions that changed since the last call."""
+    dirty, state.sessions.dirty = state.sessions.dirty, set()
+    return {f"sessions/{n:03d}": json.dumps(state.sessions.chunk(n)).encode() for n in dirty}
+
+
+def detector_entry(state: FoldState) -> Entries:
+    """The detector, as it is right after a bin was closed."""
+    arrays = state.monitor.to_arrays()
+    arrays["groups"] = np.array([f"{p}\n{c}" for p, c in state.groups], dtype=np.str_)
+    through = state.closed_through if state.closed_through is not None else -1
+    return {"detector": blob.pack(arrays | {"closed_through": np.array(through)})}
+
+
+def book_entry(state: FoldState, outbox: list[FlagEvent]) -> Entries:
+    """Open episodes with the flag events whose emission is not known to have happened."""
+    book = {"book": state.monitor.detector.book.to_json(), "outbox": [f.to_json() for f in outbox]}
+    return {"book": json.dumps(book).encode()}
+
+
+def head(state: FoldState) -> dict[str, Any]:
+    """The part of the head that is the stage's own."""
+    sources = [[*key, data] for key, data in state.acknowledged.items()]
+    return {
+        "state_version": STATE_VERSION,
+        "closed_through": state.closed_through,
+        "sources": sources,
+    }
+
+
+def restore(state: FoldState, head: Mapping[str, Any], entries: Entries) -> list[FlagEvent]:
+    """Rebuild `state` (fresh) from a checkpoint; returns the outbox, to be emitted again.
+
+    Raises UnknownStateError for a state of another version.
+    """
+    if head.get("state_version") != STATE_VERSION:
+        raise UnknownStateError(head.get("state_version"))
+    state.closed_through = head["closed_through"]
+    for topic, platform, source, data in head["sources"]:
+        state.acknowledged[topic, platform, source] = data
+        state.sources[topic, platform, source] = SourceState.from_json(data)
+    chunks = [json.loads(v) for k, v in sorted(entries.items()) if k.startswith("sessions/")]
+    state.sessions.restore(chunks)
+    state.fit()
+    detector_through = _restore_detector(state, entries.get("detector"))
+    _restore_hours(state, entries)
+    _restore_minutes(state, entries, detector_through)
+    return _restore_book(state, entries.get("book"))
+
+
+def _restore_detector(state: FoldState, packed: bytes | None) -> int:
+    if packed is None:
+        return -1
+    arrays = blob.unpack(packed)
+    state.groups = {}
+    for number, text in enumerate(arrays.pop("groups").tolist()):
+        platform, category = text.split("\n")
+        state.groups[platform, category] = number
+    through = int(arrays.pop("closed_through"))
+    state.monitor.restore(arrays)
+    state.fit()
+    # A slot that changed hands after the bin was closed belongs to a series not met yet.
+    live = state.monitor.live
+    n = state.sessions.capacity
+    moved = live[:n] & (~state.sessions.live | (state.sessions.since > through))
+    state.monitor.end(np.flatnonzero(moved), (through + 1) * 60_000)
+    return through
+
+
+def _restore_hours(state: FoldState, entries: Entries) -> None:
+    through = state.closed_through
+    if through is None:
+        return
+    for name, packed in entries.items():
+        if not name.startswith("hour/"):
+            continue
+        arrays = blob.unpack(packed)
+        hour = int(arrays["hour"])
+        if through // 60 - RING_HOURS < hour < through // 60:
+            columns = {n: _fit(arrays[n], state.sessions.capacity) for n in HOURLY}
+            for n in HOURLY:
+                columns[n][state.sessions.since // 60 > hour] = 0
+            state.rolling.put_hour(hour, columns)
+
+
+def _restore_minutes(state: FoldState, entries: Entries, detector_through: int) -> None:
+    through = state.closed_through
+    if through is None:
+        return
+    found = {}
+    for name, packed in entries.items():
+        if name.startswith("minute/"):
+            arrays = blob.unpack(packed)
+            minute = int(arrays["minute"])
+            if through - RING_MINUTES < minute <= through:
+                found[minute] = arrays
+    for minute in sorted(found):
+        arrays = found[minute]
+        columns, latest = _expand(arrays, state.sessions.capacity)
+        seen = latest >= 0
+        state.last_seen[seen] = minute
+        state.latest[seen] = latest[seen]
+        if minute // 60 == through // 60:
+            state.rolling.close(minute, columns)
+        else:
+            state.rolling.put(minute, columns)
+        state.start_series()
+        if minute > detector_through:
+            heard = platform_heard(state, seen)
+            state.monitor.add_minute(minute, columns["complaints"], columns["orders"], heard)
+
+
+def _expand(arrays: blob.Arrays, capacity: int) -> tuple[Columns, Any]:
+    slots = arrays["slots"]
+    columns = {n: np.zeros(capacity, np.int64) for n in ADDITIVE_NAMES}
+    for name in ADDITIVE_NAMES:
+        if name in arrays:
+            columns[name][slots] = arrays[name]
+    latest = np.full(capacity, -1, np.int64)
+    latest[slots] = arrays["latest"]
+    return columns, latest
+
+
+def _fit(values: Any, capacity: int) -> Any:
+    out = np.zeros(capacity, np.int64)
+    n = min(len(values), capacity)
+    out[:n] = values[:n]
+    return out
+
+
+def _restore_book(state: FoldState, data: bytes | None) -> list[FlagEvent]:
+    if data is None:
+        return []
+    book = json.loads(data)
+    state.monitor.detector.book = EpisodeBook.from_json(book["book"])
+    return [FlagEvent(**row) for row in book["outbox"]]

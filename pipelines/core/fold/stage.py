@@ -1,0 +1,160 @@
+"""Fold a batch into its minutes. Every step commutes but for lateness, which is deterministic."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from pipelines.core.columns import TableColumns
+from pipelines.core.fold.clock import SourceKey
+from pipelines.core.fold.rows import event_ms, known, numbers, raw_columns
+from pipelines.core.fold.sessions import FOREIGN
+from pipelines.core.fold.state import FoldState
+from pipelines.core.metrics import MINUTE_MS, lag_bucket
+from pipelines.core.sources import SourceState
+from schemas.batch import Batch
+from schemas.errors import RowError
+from schemas.identity import BatchHeader
+from schemas.telemetry import SampleType
+
+Ints = npt.NDArray[np.int64]
+NO_MINUTE = -1
+# At the very start the first record need not be the oldest: this many minutes before it stay open.
+START_MINUTES = 10
+# Minutes open at once, at most: what lies further back than this from the newest is late.
+MAX_OPEN = 90
+
+
+@dataclass(slots=True)
+class Folded:
+    """What a record did. `minute` is the last open minute that it touches, or NO_MINUTE."""
+
+    minute: int
+    source: SourceKey
+    source_after: dict[str, Any]
+    raw: TableColumns | None = None
+    refused: list[RowError] | None = None
+    duplicate: bool = False
+    rows: int = 0
+    late: int = 0
+
+
+def source_of(state: FoldState, header: BatchHeader) -> tuple[SourceKey, SourceState]:
+    """The source of a batch as this topic-partition knows it."""
+    ident = header.identity
+    key = (ident.topic, ident.platform_id, ident.source)
+    found = state.sources.get(key)
+    if found is None:
+        found = state.sources[key] = SourceState()
+    return key, found
+
+
+def refuse(state: FoldState, header: BatchHeader, broker_ms: int) -> Folded:
+    """A batch whose header is good and whose value is not: received, and not folded."""
+    key, source = source_of(state, header)
+    duplicate = not source.receive(header.identity.epoch, header.identity.sequence)
+    source.refused += 0 if duplicate else header.rows
+    source.advance(0, broker_ms, header.final)
+    return Folded(NO_MINUTE, key, source.to_json(), duplicate=duplicate)
+
+
+def fold(state: FoldState, batch: Batch, offset: int, broker_ms: int) -> Folded:
+    """Fold a decoded batch read at `offset`, appended by the broker at `broker_ms`."""
+    header = batch.header
+    key, source = source_of(state, header)
+    if not source.receive(header.identity.epoch, header.identity.sequence):
+        source.advance(header.watermark_ms, broker_ms, header.final)
+        return Folded(NO_MINUTE, key, source.to_json(), duplicate=True)
+    done = Folded(NO_MINUTE, key, {}, refused=list(batch.refused))
+    _start(state, header, batch)
+    if batch.table.num_rows:
+        _fold_rows(state, source, batch, done, (offset, broker_ms))
+    source.rows += done.rows
+    source.late_rows += done.late
+    source.refused += len(done.refused or ())
+    source.advance(header.watermark_ms, broker_ms, header.final)
+    done.source_after = source.to_json()
+    return done
+
+
+def _start(state: FoldState, header: BatchHeader, batch: Batch) -> None:
+    """The first record of all decides where time begins."""
+    if state.closed_through is not None:
+        return
+    first = header.watermark_ms
+    if batch.table.num_rows:
+        first = min(first, int(event_ms(batch.table).min()))
+    if first > 0:
+        state.closed_through = first // MINUTE_MS - 1 - START_MINUTES
+
+
+def _fold_rows(
+    state: FoldState, source: SourceState, batch: Batch, done: Folded, where: tuple[int, int]
+) -> None:
+    rows, ident = batch.table, batch.header.identity
+    times = event_ms(rows)
+    slots = state.sessions.find(rows, ident.platform_id, int(times[0]) // MINUTE_MS)
+    state.fit()
+    keep = np.arange(len(slots))
+    if (slots == FOREIGN).any():
+        rows, times, slots, keep = _drop_foreign(batch, times, slots, done)
+    late = _late(state, source, times)
+    done.rows, done.late = len(slots), int(late.sum())
+    done.raw = raw_columns(batch, keep, slots, times, late, state.sessions, where)
+    minutes = times // MINUTE_MS
+    lags = lag_bucket(where[1] - times)
+    for minute in np.unique(minutes[~late]).tolist():
+        at = np.flatnonzero((minutes == minute) & ~late)
+        some = rows if len(at) == len(slots) else rows.take(pa.array(at))
+        _fold_minute(state, ident.sample, minute, some, (slots[at], times[at], lags[at]))
+        done.minute = max(done.minute, minute)
+
+
+def _drop_foreign(
+    batch: Batch, times: Ints, slots: Ints, done: Folded
+) -> tuple[pa.RecordBatch, Ints, Ints, Ints]:
+    """Rows of sessions that belong to another partition would split the session in two."""
+    rule = "must hash to the record's partition (murmur2, as Kafka's own clients do)"
+    numbers_of_rows = batch.rows or list(range(len(slots)))
+    done.refused = [*(done.refused or [])] + [
+        RowError(numbers_of_rows[i], "session_id", rule)
+        for i in np.flatnonzero(slots == FOREIGN).tolist()
+    ]
+    keep = np.flatnonzero(slots != FOREIGN)
+    return batch.table.take(pa.array(keep)), times[keep], slots[keep], keep
+
+
+def _late(state: FoldState, source: SourceState, times: Ints) -> npt.NDArray[np.bool_]:
+    minutes = times // MINUTE_MS
+    passed = (minutes + 1) * MINUTE_MS + state.clock.lateness_ms <= source.watermark_ms
+    oldest = (state.newest or 0) - MAX_OPEN
+    closed = state.closed_through if state.closed_through is not None else NO_MINUTE
+    late: npt.NDArray[np.bool_] = passed | (minutes <= max(closed, oldest))
+    return late
+
+
+def _fold_minute(
+    state: FoldState,
+    sample: SampleType,
+    minute: int,
+    rows: pa.RecordBatch,
+    where: tuple[Ints, Ints, Ints],
+) -> None:
+    slots, times, lags = where
+    into = state.open_minute(minute)
+    into.add_lags(slots, lags)
+    if sample is SampleType.VIEWERS:
+        seen = known(rows, "viewers")
+        viewers = numbers(rows, "viewers")
+        into.add_viewers(slots[seen], times[seen] - minute * MINUTE_MS, viewers[seen])
+        names: tuple[str, ...] = ("clicks", "interactions")
+    elif sample is SampleType.ORDERS:
+        names = ("orders", "paid_fen", "refunds", "refunded_fen")
+    else:
+        names = ("complaints",)
+    for name in names:
+        into.add(name, slots, numbers(rows, name))

@@ -1,0 +1,83 @@
+"""State of one partition of the first stage."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from pipelines.core.detect import DEFAULT_POLICY, SpikePolicy
+from pipelines.core.fold.clock import ClockPolicy, SourceKey
+from pipelines.core.fold.sessions import Sessions
+from pipelines.core.minute import OpenMinute
+from pipelines.core.rolling import Rolling
+from pipelines.core.sources import SourceState
+from pipelines.core.spikes import SpikeMonitor
+
+Ints = npt.NDArray[np.int64]
+NEVER = -(2**40)
+EXPECTED_MINUTES = 5
+"""A session is due a sample for this long after its last one; then it counts as ended."""
+FORGET_MINUTES = 60
+"""A session silent for this long gives its slot back: every window of it is empty."""
+
+
+class FoldState:
+    """Everything that folding one partition knows. Arrays are by slot of `sessions`."""
+
+    def __init__(
+        self,
+        partition: int,
+        partitions: int,
+        clock: ClockPolicy | None = None,
+        spikes: SpikePolicy = DEFAULT_POLICY,
+    ) -> None:
+        self.partition = partition
+        self.clock = clock or ClockPolicy()
+        self.sources: dict[SourceKey, SourceState] = {}
+        self.acknowledged: dict[SourceKey, dict[str, Any]] = {}
+        self.closed_through: int | None = None
+        self.opens: dict[int, OpenMinute] = {}
+        self.sessions = Sessions(partition, partitions)
+        self.rolling = Rolling(self.sessions.capacity)
+        self.last_seen = np.full(self.sessions.capacity, NEVER, np.int64)
+        self.latest = np.zeros(self.sessions.capacity, np.int64)
+        self.monitor = SpikeMonitor.create(spikes)
+        self.groups: dict[tuple[str, str], int] = {}
+
+    @property
+    def newest(self) -> int | None:
+        """The newest open minute."""
+        return max(self.opens, default=None)
+
+    def open_minute(self, minute: int) -> OpenMinute:
+        """The accumulator of a minute that is not closed."""
+        found = self.opens.get(minute)
+        if found is None:
+            found = self.opens[minute] = OpenMinute(self.sessions.capacity)
+        return found
+
+    def fit(self) -> None:
+        """Bring every array to the capacity of the registry."""
+        capacity = self.sessions.capacity
+        extra = capacity - len(self.last_seen)
+        if extra > 0:
+            self.rolling.grow(capacity)
+            self.last_seen = np.concatenate([self.last_seen, np.full(extra, NEVER, np.int64)])
+            self.latest = np.concatenate([self.latest, np.zeros(extra, np.int64)])
+        for minute in self.opens.values():
+            minute.grow(capacity)
+        self.monitor.grow(capacity)
+
+    def start_series(self) -> None:
+        """Sessions met since the last call become series of the detector."""
+        for slot in np.flatnonzero(self.sessions.live & ~self._monitored()).tolist():
+            session = self.sessions.dims[slot]
+            if session is not None:
+                key = (session.platform_id, session.category)
+                self.monitor.start(slot, self.groups.setdefault(key, len(self.groups)))
+
+    def _monitored(self) -> npt.NDArray[np.bool_]:
+        self.monitor.grow(self.sessions.capacity)
+        return self.monitor.live[: self.sessions.capacity]

@@ -1,0 +1,95 @@
+"""Partial aggregates on `cells.v1`: what one partition adds to the cells of one minute.
+
+A message holds the whole of what its partition knows of that minute, so a later one replaces an
+earlier one and repeating it is harmless. `closed` messages are final; a message also says
+through which minute its partition is closed, even when it has nothing to add.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from pipelines.core import blob
+from pipelines.core.metrics import ADDITIVE_NAMES, WINDOWS, Columns
+
+CELLS_TOPIC = "cells.v1"
+
+CELL_METRICS = (
+    *ADDITIVE_NAMES,
+    *(f"active_{w}m" for w in WINDOWS),
+    *(f"viewers_{w}m" for w in WINDOWS),
+)
+MERCHANT_METRICS = ("orders", "complaints", "seen")
+
+CellKey = tuple[str, str, str]
+"""(platform, category, district)"""
+MerchantKey = tuple[str, str, str]
+"""(platform, merchant_pid, category)"""
+
+
+class Rows(NamedTuple):
+    """Sums [n] by key [n]."""
+
+    keys: list[tuple[str, str, str]]
+    values: Columns
+
+
+@dataclass(frozen=True, slots=True)
+class Partial:
+    """One message. `version` orders messages of one (partition, minute): the highest counts.
+
+    `progress_ms` is the event time that the partition's complaints have reached.
+    """
+
+    partition: int
+    minute: int
+    closed: bool
+    closed_through: int
+    version: int
+    progress_ms: int
+    cells: Rows
+    merchants: Rows
+
+
+def encode(partial: Partial) -> bytes:
+    """Bytes of a message: a JSON head with the keys, then the columns."""
+    head = {
+        "partition": partial.partition,
+        "minute": partial.minute,
+        "closed": partial.closed,
+        "closed_through": partial.closed_through,
+        "version": partial.version,
+        "progress_ms": partial.progress_ms,
+        "cells": partial.cells.keys,
+        "merchants": partial.merchants.keys,
+    }
+    text = json.dumps(head, separators=(",", ":")).encode()
+    arrays: dict[str, npt.NDArray[Any]] = {f"c.{k}": v for k, v in partial.cells.values.items()}
+    arrays |= {f"m.{k}": v for k, v in partial.merchants.values.items()}
+    return blob.pack(arrays | {"head": np.frombuffer(text, np.uint8)})
+
+
+def decode(value: bytes) -> Partial:
+    """Raises ValueError or KeyError for bytes that `encode` did not make."""
+    arrays = blob.unpack(value)
+    head = json.loads(arrays.pop("head").tobytes())
+
+    def rows(prefix: str, keys: list[list[str]]) -> Rows:
+        values = {k[2:]: v for k, v in arrays.items() if k.startswith(prefix)}
+        return Rows([(a, b, c) for a, b, c in keys], values)
+
+    return Partial(
+        head["partition"],
+        head["minute"],
+        head["closed"],
+        head["closed_through"],
+        head["version"],
+        head["progress_ms"],
+        rows("c.", head["cells"]),
+        rows("m.", head["merchants"]),
+    )

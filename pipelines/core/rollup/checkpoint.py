@@ -1,0 +1,206 @@
+"""What the second stage keeps across a restart, as named entries of bytes.
+
+head          JSON: closed through, and what each partition had closed
+minute/NN     cell columns and merchants' counts of a closed minute
+hour/NN       orders and complaints of a finished clock hour, by cell
+cells         JSON: cells by slot
+keys/LEVEL    JSON: series of a level by slot
+detector      the levels' filters, at the end of their last bin
+book          JSON: open episodes, and flag events not yet known to be emitted
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from pipelines.core import blob
+from pipelines.core.detect import EpisodeBook
+from pipelines.core.flags import FlagEvent
+from pipelines.core.fold.checkpoint import STATE_VERSION, Entries, UnknownStateError
+from pipelines.core.metrics import ADDITIVE_NAMES
+from pipelines.core.rolling import HOURLY, RING_HOURS, RING_MINUTES
+from pipelines.core.rollup.levels import Level, MinuteCounts
+from pipelines.core.rollup.state import ClosedCells, RollupState
+
+
+def minute_entry(state: RollupState, closed: ClosedCells) -> Entries:
+    """The entries that closing a minute adds."""
+    columns = {n: c for n, c in closed.columns.items() if c.any()}
+    shops = np.flatnonzero(closed.merchants.complaints | closed.merchants.orders)
+    arrays = columns | {
+        "minute": np.array(closed.minute),
+        "shop.slots": shops,
+        "shop.complaints": closed.merchants.complaints[shops],
+        "shop.orders": closed.merchants.orders[shops],
+        "heard": np.array(sorted(closed.heard), dtype=np.str_),
+    }
+    out = {f"minute/{closed.minute % RING_MINUTES:02d}": blob.pack(arrays)}
+    hour = closed.minute // 60 - 1
+    at = hour % RING_HOURS
+    if state.rolling.hours[at] == hour:
+        sums = {name: state.rolling.hourly[name][at] for name in HOURLY}
+        out[f"hour/{at:02d}"] = blob.pack(sums | {"hour": np.array(hour)})
+    return out
+
+
+class KeyEntries:
+    """Entries of keys, rewritten when there are new ones."""
+
+    def __init__(self) -> None:
+        self._sizes: dict[str, int] = {}
+
+    def changed(self, state: RollupState) -> Entries:
+        out: Entries = {}
+        if self._grew("cells", state.cells.size):
+            out["cells"] = json.dumps(state.cells.keys).encode()
+        for level in state.levels.all():
+            if self._grew(level.kind, level.index.size):
+                rows = {"groups": list(level.groups), "rows": level.keys_json()}
+                out[f"keys/{level.kind}"] = json.dumps(rows).encode()
+        return out
+
+    def _grew(self, name: str, size: int) -> bool:
+        old, self._sizes[name] = self._sizes.get(name, 0), size
+        return size != old
+
+
+def detector_entry(state: RollupState) -> Entries:
+    """The levels' monitors, as they are right after a bin was closed."""
+    arrays = {
+        f"{level.kind}:{name}": values
+        for level in state.levels.all()
+        for name, values in level.monitor.to_arrays().items()
+    }
+    through = state.closed_through if state.closed_through is not None else -1
+    return {"detector": blob.pack(arrays | {"closed_through": np.array(through)})}
+
+
+def book_entry(state: RollupState, outbox: list[FlagEvent]) -> Entries:
+    """Open episodes of each level, and the outbox."""
+    books = {lv.kind: lv.monitor.detector.book.to_json() for lv in state.levels.all()}
+    return {"book": json.dumps({"books": books, "outbox": [f.to_json() for f in outbox]}).encode()}
+
+
+def head(state: RollupState) -> dict[str, Any]:
+    """The part of the head that is the stage's own."""
+    return {
+        "state_version": STATE_VERSION,
+        "closed_through": state.closed_through,
+        "through": sorted(state.through.items()),
+    }
+
+
+def restore(state: RollupState, head: Mapping[str, Any], entries: Entries) -> list[FlagEvent]:
+    """Rebuild `state` (fresh) from a checkpoint; returns the outbox, to be emitted again.
+
+    Raises UnknownStateError for a state of another version.
+    """
+    if head.get("state_version") != STATE_VERSION:
+        raise UnknownStateError(head.get("state_version"))
+    state.closed_through = head["closed_through"]
+    # What a partition had closed beyond our own closed minute is told again on replay.
+    through = state.closed_through if state.closed_through is not None else -1
+    state.through = {p: min(t, through) for p, t in head["through"]}
+    for slot, key in enumerate(json.loads(entries.get("cells", b"[]"))):
+        state.cells.restore(slot, tuple(key))
+    state.cells.close_gaps()
+    state.fit()
+    for level in state.levels.all():
+        keys = json.loads(entries.get(f"keys/{level.kind}", b'{"groups": [], "rows": []}'))
+        level.restore_keys(keys["rows"], keys["groups"])
+    detector_through = _restore_detector(state, entries.get("detector"))
+    _restore_rings(state, entries, detector_through)
+    return _restore_book(state, entries.get("book"))
+
+
+def _restore_detector(state: RollupState, packed: bytes | None) -> int:
+    through = -1
+    if packed is not None:
+        arrays = blob.unpack(packed)
+        through = int(arrays.pop("closed_through"))
+        for level in state.levels.all():
+            start = f"{level.kind}:"
+            mine = {k[len(start) :]: v for k, v in arrays.items() if k.startswith(start)}
+            level.monitor.restore(mine)
+    for level in state.levels.all():
+        _start_missing(level)
+    return through
+
+
+def _start_missing(level: Level) -> None:
+    """Series met after the bin was closed that the detector's entry stands for."""
+    level.monitor.grow(level.index.size)
+    for slot, key in enumerate(level.index.keys):
+        if key is not None and not level.monitor.live[slot]:
+            category = level.category[slot]
+            group = {"platform": "all", "category": category}.get(level.kind)
+            name = group if group is not None else f"{key[0]}/{category}"
+            level.monitor.start(slot, level.groups.setdefault(name, len(level.groups)))
+
+
+def _restore_rings(state: RollupState, entries: Entries, detector_through: int) -> None:
+    through = state.closed_through
+    if through is None:
+        return
+    for name, packed in entries.items():
+        if name.startswith("hour/"):
+            arrays = blob.unpack(packed)
+            hour = int(arrays["hour"])
+            if through // 60 - RING_HOURS < hour < through // 60:
+                columns = {n: _fit(arrays.get(n), state.rolling.capacity) for n in HOURLY}
+                state.rolling.put_hour(hour, columns)
+    found = [blob.unpack(v) for k, v in entries.items() if k.startswith("minute/")]
+    for arrays in sorted(found, key=lambda a: int(a["minute"])):
+        minute = int(arrays["minute"])
+        if through - RING_MINUTES < minute <= through:
+            _restore_minute(state, minute, arrays, detector_through)
+
+
+def _restore_minute(
+    state: RollupState, minute: int, arrays: blob.Arrays, detector_through: int
+) -> None:
+    columns = {n: _fit(arrays.get(n), state.rolling.capacity) for n in ADDITIVE_NAMES}
+    if state.closed_through is not None and minute // 60 == state.closed_through // 60:
+        state.rolling.close(minute, columns)
+    else:
+        state.rolling.put(minute, columns)
+    if minute <= detector_through:
+        return
+    heard = set(arrays["heard"].tolist())
+    for level, counts in zip(state.levels.all(), _counts(state, columns, arrays), strict=True):
+        known = np.array([p in heard for p in level.platforms()], bool)
+        level.monitor.add_minute(minute, counts.complaints, counts.orders, known)
+
+
+def _counts(state: RollupState, columns: dict[str, Any], arrays: blob.Arrays) -> list[MinuteCounts]:
+    wide, goods, shops = (MinuteCounts(level) for level in state.levels.all())
+    for slot, key in enumerate(state.cells.keys):
+        if key is None or not (columns["complaints"][slot] or columns["orders"][slot]):
+            continue
+        n, orders = columns["complaints"][slot : slot + 1], columns["orders"][slot : slot + 1]
+        wide.add([state.levels.platform.slot((key[0],), "", "all")], n, orders)
+        goods.add([state.levels.category.slot((key[0], key[1]), key[1], key[1])], n, orders)
+    at = arrays["shop.slots"].tolist()
+    shops.add(at, arrays["shop.complaints"], arrays["shop.orders"])
+    return [wide, goods, shops]
+
+
+def _fit(values: Any, capacity: int) -> Any:
+    out = np.zeros(capacity, np.int64)
+    if values is not None:
+        n = min(len(values), capacity)
+        out[:n] = values[:n]
+    return out
+
+
+def _restore_book(state: RollupState, data: bytes | None) -> list[FlagEvent]:
+    if data is None:
+        return []
+    book = json.loads(data)
+    for level in state.levels.all():
+        level.monitor.detector.book = EpisodeBook.from_json(book["books"][level.kind])
+    return [FlagEvent(**row) for row in book["outbox"]]

@@ -1,0 +1,189 @@
+"""State of the second stage: what each partition said of each open minute, and the cells."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from pipelines.core.columns import Coded, TableColumns
+from pipelines.core.detect import DEFAULT_POLICY, SpikePolicy
+from pipelines.core.flags import FlagEvent
+from pipelines.core.fold.clock import minutes_to_close
+from pipelines.core.fold.rows import nullable
+from pipelines.core.fold.sessions import CATEGORIES, DISTRICTS
+from pipelines.core.index import KeyIndex
+from pipelines.core.indicators import table_columns
+from pipelines.core.metrics import ADDITIVE_NAMES, WINDOWS, Columns
+from pipelines.core.partials import CELL_METRICS, CellKey, Partial
+from pipelines.core.rolling import Rolling
+from pipelines.core.rollup.levels import Levels, MinuteCounts
+
+Ints = npt.NDArray[np.int64]
+GAUGES = tuple(n for n in CELL_METRICS if n not in ADDITIVE_NAMES)
+START_MINUTES = 10
+_CATEGORY = {c: i for i, c in enumerate(CATEGORIES)}
+_DISTRICT = {d: i for i, d in enumerate(DISTRICTS)}
+
+
+@dataclass(slots=True)
+class ClosedCells:
+    """What closing a minute gives."""
+
+    minute: int
+    indicators: TableColumns | None
+    columns: Columns
+    merchants: MinuteCounts
+    heard: set[str]
+    flags: list[FlagEvent]
+
+
+class RollupState:
+    """Partials by (minute, partition), replaced rather than added; cells; levels."""
+
+    def __init__(self, partitions: int, policy: SpikePolicy = DEFAULT_POLICY) -> None:
+        self.partitions = partitions
+        self.partials: dict[int, dict[int, Partial]] = {}
+        self.through: dict[int, int] = {}
+        self.closed_through: int | None = None
+        self.cells: KeyIndex[CellKey] = KeyIndex()
+        self.rolling = Rolling(64)
+        self.levels = Levels(policy)
+        self.last: dict[int, Partial] = {}
+        self.changed: set[int] = set()
+        self.complained = False
+        self.progress_ms = 0
+
+    def fold(self, partial: Partial) -> int:
+        """Take a partial; returns the minute that it waits for, or -1 when that is closed."""
+        if self.closed_through is None:
+            self.closed_through = partial.minute - 1 - START_MINUTES
+        at = partial.partition
+        self.progress_ms = max(self.progress_ms, partial.progress_ms)
+        self.through[at] = max(self.through.get(at, -1), partial.closed_through)
+        if partial.minute <= self.closed_through:
+            return -1
+        known = self.partials.setdefault(partial.minute, {})
+        old = known.get(at)
+        # Closed beats open; else the later version, so a worker that woke up too late loses.
+        rank = (partial.closed, partial.version)
+        if old is None or rank >= (old.closed, old.version):
+            known[at] = partial
+            self.changed.add(partial.minute)
+            self.complained |= bool(partial.cells.values["complaints"].any())
+        return partial.minute
+
+    def ready(self) -> list[int]:
+        """Minutes that every partition has closed."""
+        if self.closed_through is None or len(self.through) < self.partitions:
+            return []
+        through = min(self.through.values())
+        if through <= self.closed_through:
+            return []
+        return minutes_to_close(through, self.closed_through, self.partials)
+
+    def close_minute(self, minute: int, version: int, now_ms: int) -> ClosedCells:
+        """Close `minute`: cell rows, detectors."""
+        partials = self.partials.pop(minute, {})
+        self.changed.discard(minute)
+        columns = self._columns(partials)
+        self.rolling.close(minute, columns)
+        rows = self._rows(minute, self._gauges(partials), [], closed=True, version=version)
+        counts, heard = self.levels.counts(partials.values())
+        flags = self.levels.close_minute(minute, counts, heard, now_ms)
+        self.last |= partials
+        self.closed_through = minute
+        return ClosedCells(minute, rows, columns, counts[2], heard, flags)
+
+    def open_rows(self, version: int) -> list[TableColumns]:
+        """Provisional rows of the minutes that are over but not closed, where they changed."""
+        out, opens = [], []
+        known = dict(self.last)
+        newest = max(self.partials, default=0)
+        for minute, partials in sorted(self.partials.items()):
+            known |= partials
+            opens.append((minute, self._columns(partials)))
+            opens = [(m, self._widen(c)) for m, c in opens]
+            if minute in self.changed and minute < newest:
+                gauges = self._gauges(known)
+                rows = self._rows(minute, gauges, opens, closed=False, version=version)
+                if rows is not None:
+                    out.append(rows)
+        self.changed = {newest} & self.changed
+        return out
+
+    def tick(self, now_ms: int) -> list[FlagEvent]:
+        """Look for spikes in the open minutes, if a complaint came since the last look."""
+        if not self.complained:
+            return []
+        self.complained = False
+        opens = [(m, self.levels.counts(p.values())[0]) for m, p in sorted(self.partials.items())]
+        return self.levels.tick(opens, self.progress_ms, now_ms)
+
+    def fit(self) -> None:
+        """Bring the rings to the number of cells."""
+        if self.cells.size > self.rolling.capacity:
+            self.rolling.grow(max(self.cells.size, 2 * self.rolling.capacity))
+
+    def _columns(self, partials: dict[int, Partial]) -> Columns:
+        slots = {p: [self.cells.add(k) for k in one.cells.keys] for p, one in partials.items()}
+        self.fit()
+        out = {n: np.zeros(self.rolling.capacity, np.int64) for n in ADDITIVE_NAMES}
+        for p, one in partials.items():
+            for name in ADDITIVE_NAMES:
+                np.add.at(out[name], slots[p], one.cells.values[name])
+        return out
+
+    def _widen(self, columns: Columns) -> Columns:
+        extra = self.rolling.capacity - len(columns["orders"])
+        if extra == 0:
+            return columns
+        return {n: np.concatenate([c, np.zeros(extra, np.int64)]) for n, c in columns.items()}
+
+    def _gauges(self, partials: dict[int, Partial]) -> Columns:
+        slots = {p: [self.cells.add(k) for k in one.cells.keys] for p, one in partials.items()}
+        self.fit()
+        out = {n: np.zeros(self.rolling.capacity, np.int64) for n in GAUGES}
+        for p, one in partials.items():
+            for name in GAUGES:
+                np.add.at(out[name], slots[p], one.cells.values[name])
+        return out
+
+    def _rows(
+        self,
+        minute: int,
+        gauges: Columns,
+        opens: list[tuple[int, Columns]],
+        *,
+        closed: bool,
+        version: int,
+    ) -> TableColumns | None:
+        def sums(name: str) -> list[Ints]:
+            return self.rolling.windows(name, minute, WINDOWS, [(m, c[name]) for m, c in opens])
+
+        hour = gauges["active_60m"] + sums("orders")[-1] + sums("complaints")[-1]
+        at = np.flatnonzero(hour > 0)
+        if not len(at):
+            return None
+        days = {
+            name: self.rolling.day(name, minute, [(m, c[name]) for m, c in opens])[at]
+            for name in self.rolling.hourly
+        }
+        figures = table_columns(lambda name: [w[at] for w in sums(name)], days)
+        keys = [self.cells.keys[i] for i in at.tolist()]
+        out: TableColumns = {
+            "minute": np.full(len(at), minute * 60, np.int64),
+            "platform_id": _coded([k[0] if k else "" for k in keys]),
+            "category": Coded(np.array([_CATEGORY[k[1]] if k else 0 for k in keys]), CATEGORIES),
+            "district": Coded(np.array([_DISTRICT[k[2]] if k else 0 for k in keys]), DISTRICTS),
+            "closed": np.full(len(at), int(closed), np.int64),
+            "version": np.full(len(at), version, np.int64),
+        }
+        return out | {name: gauges[name][at] for name in GAUGES} | nullable(figures)
+
+
+def _coded(texts: list[str]) -> Coded:
+    values = sorted(set(texts))
+    place = {v: i for i, v in enumerate(values)}
+    return Coded(np.array([place[t] for t in texts], np.int32), values)

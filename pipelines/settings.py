@@ -1,0 +1,50 @@
+"""Settings of everything that the regulator runs, from the environment (prefix LIVEWATCH_)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import Field, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """Typed and documented; a wrong value fails at start with the variable's name."""
+
+    model_config = SettingsConfigDict(env_prefix="LIVEWATCH_", extra="ignore")
+
+    bootstrap: str = Field("127.0.0.1:9092", description="Kafka brokers, host:port[,host:port]")
+    partitions: int = Field(8, ge=1, le=1024, description="partitions of each telemetry topic")
+    replication: int = Field(1, ge=1, le=9, description="replicas of each topic")
+    clickhouse_host: str = Field("127.0.0.1", description="ClickHouse host")
+    clickhouse_port: int = Field(9000, ge=1, le=65535, description="its native TCP port")
+    clickhouse_user: str = Field("default", description="user that may write")
+    clickhouse_password_file: Path | None = Field(None, description="file with the password")
+    clickhouse_database: str = Field("livewatch", pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,63}$")
+    clickhouse_compression: bool = Field(False, description="LZ4 on the wire to ClickHouse")
+    group: str = Field("livewatch", pattern=r"^[a-z0-9-]{1,40}$", description="consumer group")
+    session_timeout_s: float = Field(
+        10.0, ge=1, le=300, description="a worker silent for this long loses its partitions"
+    )
+    lateness_s: float = Field(120.0, ge=0, le=3600, description="allowed lateness, event time")
+    idle_s: float = Field(30.0, ge=1, le=3600, description="a source silent for this long is idle")
+    flush_s: float = Field(0.4, gt=0, le=60, description="raw rows are stored this often")
+    tick_s: float = Field(1.0, gt=0, le=60, description="detectors look at open minutes this often")
+    max_pending_rows: int = Field(
+        400_000, ge=1000, description="rows not yet stored, above which reading pauses"
+    )
+
+    @field_validator("bootstrap")
+    @classmethod
+    def _host_ports(cls, value: str) -> str:
+        for part in value.split(","):
+            host, _, port = part.rpartition(":")
+            if not host or not port.isdigit():
+                raise ValueError("must be host:port, or several with commas between")
+        return value
+
+    def clickhouse_password(self) -> str:
+        """The password, read from its file each time it is needed and never kept."""
+        if self.clickhouse_password_file is None:
+            return ""
+        return self.clickhouse_password_file.read_text("utf-8").strip()

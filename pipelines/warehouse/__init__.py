@@ -1,0 +1,1 @@
+"""The way into ClickHouse: migrations, and blocks made straight from arrays."""
