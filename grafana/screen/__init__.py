@@ -1,0 +1,1 @@
+"""The local screen: draws the committed dashboards from ClickHouse, read-only."""

@@ -1,0 +1,118 @@
+"""The screen as an ASGI application. Every route is a GET; the browser never sends SQL."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Final
+
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.requests import Request
+from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, Response
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+
+from grafana.screen.cache import QueryCache
+from grafana.screen.errors import AwayError, ScreenError
+from grafana.screen.headers import SecurityHeaders
+from grafana.screen.library import Library, language
+from grafana.screen.metrics import Metrics
+from grafana.screen.panels import Panels
+from grafana.screen.settings import ScreenSettings
+from grafana.screen.warehouse import Warehouse
+
+_STATIC: Final = Path(__file__).parent / "static"
+# Under the page's refresh of 2 s, so that a page always gets figures newer than its last ones.
+_SHARE_S: Final = 1.0
+# Names of this machine only: a page elsewhere cannot reach the screen by rebinding its own name.
+_HOSTS: Final = ("127.0.0.1", "localhost", "[::1]", "testserver")
+
+
+class Routes:
+    def __init__(self, library: Library, warehouse: Warehouse, metrics: Metrics) -> None:
+        self._library = library
+        self._warehouse = warehouse
+        self._metrics = metrics
+        self._panels = Panels(library, QueryCache(warehouse.query, _SHARE_S))
+
+    def table(self) -> list[Route | Mount]:
+        return [
+            Route("/", self.page),
+            Route("/api/dashboards", self.dashboards),
+            Route("/api/dashboards/{uid}", self.dashboard),
+            Route("/api/dashboards/{uid}/variables", self.choices),
+            Route("/api/query", self.query),
+            Route("/healthz", self.health),
+            Route("/readyz", self.ready),
+            Route("/metrics", self.measured),
+            Mount("/static", StaticFiles(directory=_STATIC)),
+        ]
+
+    async def page(self, _: Request) -> Response:
+        return FileResponse(_STATIC / "index.html")
+
+    async def dashboards(self, _: Request) -> Response:
+        return JSONResponse({"dashboards": self._library.listing()})
+
+    async def dashboard(self, request: Request) -> Response:
+        lang = language(request.query_params.get("lang", "zh"))
+        return JSONResponse(self._library.board(request.path_params["uid"], lang))
+
+    async def choices(self, request: Request) -> Response:
+        asked = request.query_params
+        lang = language(asked.get("lang", "zh"))
+        return JSONResponse(await self._panels.choices(request.path_params["uid"], lang, asked))
+
+    async def query(self, request: Request) -> Response:
+        asked = request.query_params
+        return JSONResponse(
+            await self._panels.figures(
+                asked.get("dashboard", ""),
+                language(asked.get("lang", "zh")),
+                asked.getlist("panel"),
+                asked,
+            )
+        )
+
+    async def health(self, _: Request) -> Response:
+        return PlainTextResponse("ok\n")
+
+    async def ready(self, _: Request) -> Response:
+        await self._warehouse.query("SELECT 1")
+        return PlainTextResponse("ready\n")
+
+    async def measured(self, _: Request) -> Response:
+        return Response(self._metrics.text(), media_type="text/plain; version=0.0.4")
+
+
+async def _explained(_: Request, error: Exception) -> Response:
+    if not isinstance(error, ScreenError):
+        raise error
+    headers = {"Retry-After": "2"} if isinstance(error, AwayError) else None
+    return JSONResponse({"error": error.body()}, status_code=error.status, headers=headers)
+
+
+def build(settings: ScreenSettings) -> Starlette:
+    """The application. Raises OSError for an unreadable password file."""
+    metrics = Metrics()
+    warehouse = Warehouse(settings, metrics)
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        yield
+        warehouse.close()
+
+    return Starlette(
+        routes=Routes(Library.committed(), warehouse, metrics).table(),
+        middleware=[
+            Middleware(SecurityHeaders),
+            Middleware(TrustedHostMiddleware, allowed_hosts=list(_HOSTS)),
+            Middleware(GZipMiddleware, minimum_size=2_000, compresslevel=3),
+        ],
+        exception_handlers={ScreenError: _explained},
+        lifespan=lifespan,
+    )

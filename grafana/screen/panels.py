@@ -1,0 +1,79 @@
+"""Answers a page: the figures of the panels it shows, all over the same range."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from grafana.dashboards.model import Lang
+from grafana.screen import macros, timerange, variables
+from grafana.screen.cache import QueryCache
+from grafana.screen.errors import AwayError, BadRequestError, ScreenError
+from grafana.screen.latest import Latest
+from grafana.screen.library import Library, Query
+from grafana.screen.timerange import TimeRange
+
+DEFAULT_FROM: Final = "latest-60m"
+DEFAULT_TO: Final = "latest"
+_MOST_PANELS: Final = 60
+
+
+class Panels:
+    """The screen's read side, apart from HTTP."""
+
+    def __init__(self, library: Library, cache: QueryCache) -> None:
+        self._library = library
+        self._cache = cache
+        self._latest = Latest(cache)
+
+    async def span(self, start: str, end: str) -> TimeRange:
+        latest = await self._latest.moment() if timerange.needs_latest(start, end) else None
+        return timerange.resolve(start, end, datetime.now(UTC), latest)
+
+    async def figures(
+        self, uid: str, lang: Lang, ids: Sequence[str], asked: Mapping[str, str]
+    ) -> dict[str, Any]:
+        """Every asked panel's columns, or why there are none. Raises ScreenError when all fail."""
+        if not 0 < len(ids) <= _MOST_PANELS:
+            raise BadRequestError(
+                "bad_panels",
+                f"请给出 1 到 {_MOST_PANELS} 个图表编号。",
+                f"Ask for 1 to {_MOST_PANELS} panels.",
+            )
+        queries = [self._library.query(uid, lang, panel) for panel in ids]
+        span = await self.span(asked.get("from", DEFAULT_FROM), asked.get("to", DEFAULT_TO))
+        listed = self._library.variables(uid, lang)
+        values = await variables.chosen(listed, asked, span, self._cache)
+        results = await asyncio.gather(*(self._one(q, span, values) for q in queries))
+        return {
+            **_span_body(span),
+            "panels": {str(q.panel): r for q, r in zip(queries, results, strict=True)},
+        }
+
+    async def choices(
+        self, uid: str, lang: Lang, asked: Mapping[str, str]
+    ) -> dict[str, variables.Options]:
+        """What may be chosen for each template variable."""
+        listed = self._library.variables(uid, lang)
+        span = await self.span(asked.get("from", DEFAULT_FROM), asked.get("to", DEFAULT_TO))
+        return {v["name"]: await variables.options(v, span, self._cache) for v in listed}
+
+    async def _one(self, query: Query, span: TimeRange, values: dict[str, str]) -> dict[str, Any]:
+        step = timerange.step_seconds(span, query.max_points, query.min_step_s)
+        sql = macros.expand(query.sql, macros.Context(span, step, values))
+        try:
+            found = await self._cache.query(sql)
+        except AwayError:
+            raise
+        except ScreenError as error:
+            return {"status": "error", "error": error.body(), "digest": error.code}
+        return {**found.body(), "step_s": step}
+
+
+def _span_body(span: TimeRange) -> dict[str, Any]:
+    return {
+        "from": span.start.isoformat().replace("+00:00", "Z"),
+        "to": span.end.isoformat().replace("+00:00", "Z"),
+    }

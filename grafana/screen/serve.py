@@ -1,0 +1,83 @@
+"""Runs the screen until it is told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ipaddress
+import signal
+import socket
+from collections.abc import Callable
+
+import uvicorn
+
+from grafana.screen.app import build
+from grafana.screen.settings import ScreenSettings
+
+
+class StartError(Exception):
+    """The screen cannot start; the message is one sentence for the person who started it."""
+
+
+def serve(host: str, port: int, settings: ScreenSettings, ready: Callable[[str], None]) -> None:
+    """Serves until SIGTERM or Ctrl-C, and calls `ready` with the address. Raises StartError."""
+    require_loopback(host)
+    try:
+        application = build(settings)
+    except OSError as error:
+        raise StartError(f"cannot read the password file: {error.strerror}") from error
+    with contextlib.closing(listen(host, port)) as listening:
+        config = uvicorn.Config(
+            application,
+            log_level="warning",
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=3,
+        )
+        ready(f"http://{_shown(host)}:{listening.getsockname()[1]}/")
+        _run(uvicorn.Server(config), listening)
+
+
+def require_loopback(host: str) -> None:
+    """Raises StartError for any other host: until there is a login, nobody else may read."""
+    if host == "localhost":
+        return
+    try:
+        loopback = ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        loopback = False
+    if not loopback:
+        raise StartError(
+            f"the screen has no login yet, so it listens on this machine only: "
+            f"use --host 127.0.0.1, not {host}"
+        )
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Bound before anything else starts, so that a taken port is one clear sentence."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((host, port))
+        listening.listen(128)
+    except OSError as error:
+        listening.close()
+        raise StartError(
+            f"cannot listen on {host}:{port} ({error.strerror}): choose another with --port"
+        ) from error
+    return listening
+
+
+def _run(server: uvicorn.Server, listening: socket.socket) -> None:
+    # uvicorn stops gracefully, then raises the signal again; by then it is answered.
+    before = signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    try:
+        with contextlib.suppress(KeyboardInterrupt):
+            asyncio.run(server.serve(sockets=[listening]))
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _shown(host: str) -> str:
+    return f"[{host}]" if ":" in host else host

@@ -1,0 +1,185 @@
+// Starts the page, asks for figures every two seconds, and redraws what has changed.
+import * as api from "./api.js";
+import { el, setText } from "./dom.js";
+import { clock, dayClock } from "./format.js";
+import { isDark, known } from "./palette.js";
+import { keep, remember, timeParams, view } from "./prefs.js";
+import { series } from "./series.js";
+import { shell } from "./shell.js";
+import { stat } from "./stat.js";
+import { table } from "./table.js";
+import { said, setLanguage, t } from "./text.js";
+import { toolbar } from "./toolbar.js";
+
+const REFRESH_MS = 2000;
+const DRAW = { stat, timeseries: series, table };
+const byId = (id) => document.getElementById(id);
+
+const page = { board: null, panels: new Map(), variables: [], paused: false, timer: 0, round: 0 };
+
+// Only what is in sight is asked for: the machine also has the pipeline to run.
+const sight = new IntersectionObserver((entries) => {
+  let appeared = false;
+  for (const entry of entries) {
+    const panel = page.panels.get(entry.target.dataset.panel);
+    if (!panel) continue;
+    appeared ||= entry.isIntersecting && !panel.visible;
+    panel.visible = entry.isIntersecting;
+  }
+  if (appeared) refresh();
+}, { rootMargin: "240px" });
+
+async function build() {
+  setLanguage(view.lang);
+  words();
+  if (!view.dashboard) view.dashboard = (await api.dashboards()).dashboards[0].uid;
+  page.board = await api.dashboard(view.dashboard, view.lang);
+  for (const { part } of page.panels.values()) part.destroy();
+  page.panels.clear();
+  sight.disconnect();
+  document.title = `${page.board.title} · livewatch`;
+  setText(byId("title"), page.board.title);
+  const holder = byId("panels");
+  holder.replaceChildren();
+  for (const panel of page.board.panels) {
+    const frame = shell(panel);
+    holder.append(frame.root);
+    page.panels.set(String(panel.id), { frame, part: DRAW[panel.type](panel, frame, zoomTo), type: panel.type, key: "", visible: false });
+  }
+  await chooseVariables();
+  for (const { frame } of page.panels.values()) sight.observe(frame.root);
+}
+
+async function chooseVariables() {
+  const defined = page.board.templating.list.filter((v) => v.type !== "datasource");
+  // Without ClickHouse there is still the page; its filters come with the next change.
+  const options = await api.choices(view.dashboard, view.lang, timeParams()).catch(() => ({}));
+  page.variables = defined.map((v) => ({ name: v.name, label: v.label, options: options[v.name] || [v.current] }));
+  known((options.platform || []).map((o) => o.value).filter((v) => v !== "$__all"));
+  page.variablesKnown = Object.keys(options).length > 0;
+  toolbar(byId("controls"), page.variables, changed);
+}
+
+function words() {
+  for (const node of document.querySelectorAll("[data-text]")) setText(node, t(node.dataset.text));
+  setText(byId("product"), t("product"));
+  setText(byId("foot"), t("foot"));
+  setText(byId("lang"), t("other"));
+  byId("lang").setAttribute("aria-label", t("otherLabel"));
+  setText(byId("theme"), isDark() ? t("toLight") : t("toDark"));
+  setText(byId("pause"), page.paused ? t("resume") : t("pause"));
+  byId("pause").setAttribute("aria-pressed", String(page.paused));
+  byId("pause").title = page.paused ? t("paused") : t("live");
+  document.documentElement.dataset.paused = String(page.paused);
+}
+
+function changed() {
+  remember();
+  const focused = document.activeElement?.id;
+  toolbar(byId("controls"), page.variables, changed);
+  if (focused) byId(focused)?.focus();
+  refresh();
+}
+
+function zoomTo(from, to) {
+  view.zoom = { from, to: Math.max(to, from + 60000) };
+  changed();
+}
+
+async function refresh() {
+  clearTimeout(page.timer);
+  const round = ++page.round;
+  const ids = [...page.panels].filter(([, p]) => p.visible).map(([id]) => id);
+  if (ids.length > 0 && !document.hidden) {
+    try {
+      const asked = { ...timeParams(), ...view.vars };
+      const answer = await api.figures(view.dashboard, view.lang, ids, asked);
+      // A newer question is on its way: this answer is of a range or filter left behind.
+      if (round !== page.round) return;
+      draw(answer);
+      if (!page.variablesKnown) await chooseVariables();
+    } catch (problem) {
+      if (round !== page.round) return;
+      if (!(problem instanceof api.ApiError)) throw problem;
+      fail(problem.error);
+    }
+  }
+  if (!page.paused && round === page.round) page.timer = setTimeout(refresh, REFRESH_MS);
+}
+
+function draw(answer) {
+  banner(null);
+  const span = { from: Date.parse(answer.from), to: Date.parse(answer.to) };
+  for (const [id, result] of Object.entries(answer.panels)) {
+    const panel = page.panels.get(id);
+    if (!panel) continue;
+    const key = panel.type === "table" ? result.digest : `${result.digest} ${answer.from} ${answer.to}`;
+    if (panel.key === key) continue;
+    panel.key = key;
+    if (result.status === "error") panel.frame.covered("error", `${t("unknown")} · ${said(result.error)}`);
+    else panel.part.update(result, span);
+  }
+  asOf(answer.panels, span);
+}
+
+// Until there is an answer again every figure is unknown; nothing old is left standing.
+function fail(error) {
+  banner(error);
+  for (const panel of page.panels.values()) {
+    panel.key = "";
+    panel.frame.covered("unknown", t("unknown"));
+  }
+  setText(byId("asof"), "");
+}
+
+function banner(error) {
+  const node = byId("banner");
+  node.hidden = error === null;
+  if (error === null || node.dataset.code === error.code) return;
+  node.replaceChildren(el("p", { lang: "zh-CN" }, error.zh), el("p", { lang: "en" }, error.en));
+  node.dataset.code = error.code;
+}
+
+function asOf(_, span) {
+  const behind = Math.round((Date.now() - span.to) / 60000);
+  const range = `${span.to - span.from > 86400000 ? dayClock(span.from) : clock(span.from)}–${clock(span.to)}`;
+  const age = Math.abs(behind) > 24 * 60 || behind < -5 ? t("replayed") : `${t("behind")} ${Math.max(0, behind)} ${t("minutes")}`;
+  const day = dayClock(span.to).slice(0, 5);
+  setText(byId("asof"), `${day} ${range} ${t("zone")}${view.anchor === "latest" && !view.zoom ? ` · ${age}` : ""}`);
+}
+
+byId("pause").addEventListener("click", () => {
+  page.paused = !page.paused;
+  words();
+  refresh();
+});
+byId("lang").addEventListener("click", async () => {
+  view.lang = view.lang === "zh" ? "en" : "zh";
+  keep("lang", view.lang);
+  remember();
+  await build();
+  byId("lang").focus();
+});
+byId("theme").addEventListener("click", () => {
+  const theme = isDark() ? "light" : "dark";
+  document.documentElement.dataset.theme = theme;
+  keep("theme", theme);
+  words();
+  for (const { part } of page.panels.values()) part.restyle();
+});
+document.addEventListener("visibilitychange", () => {
+  if (!document.hidden) refresh();
+});
+
+async function start() {
+  try {
+    await build();
+    remember();
+  } catch (problem) {
+    if (!(problem instanceof api.ApiError)) throw problem;
+    banner(problem.error);
+    setTimeout(start, REFRESH_MS);
+  }
+}
+
+start();

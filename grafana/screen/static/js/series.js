@@ -1,0 +1,195 @@
+// Grafana's time series panel, drawn by uPlot: one line a label, dashed where provisional.
+import { el, setText } from "./dom.js";
+import { fieldConfig } from "./fields.js";
+import { axis, clock, dayClock, figure } from "./format.js";
+import { lines, PROVISIONAL } from "./frame.js";
+import { colorOf, css } from "./palette.js";
+import { language, t } from "./text.js";
+import { tooltip } from "./tooltip.js";
+
+const uPlot = window.uPlot;
+const HEIGHT_MIN = 90;
+
+export function series(panel, frame, zoom) {
+  const config = fieldConfig(panel, "value");
+  const legend = el("ul", { class: "legend" });
+  const holder = el("div", {
+    class: "plot", tabindex: 0, role: "img", "aria-label": `${panel.title}. ${t("chart")}`,
+  });
+  frame.body.append(holder, legend);
+  const tip = tooltip(holder, config);
+  const hidden = new Set();
+  let plot = null;
+  let drawn = null;
+  let bounds = [0, 1];
+
+  const observer = new ResizeObserver(() => plot?.setSize(size(holder)));
+  observer.observe(holder);
+  holder.addEventListener("keydown", (event) => moveCursor(event, plot));
+
+  return {
+    update(result, span) {
+      const found = lines(result);
+      if (found.xs.length === 0) {
+        frame.covered("empty", `${t("unknown")} · ${t("nothing")}`);
+        return;
+      }
+      bounds = [span.from / 1000, span.to / 1000];
+      frame.drawn();
+      const data = [found.xs, ...found.lines.map((l) => l.ys)];
+      const shape = found.lines.map((l) => `${l.name}/${l.field}`).join("\n");
+      if (plot && shape === drawn) {
+        plot.setData(data, true);
+      } else {
+        plot?.destroy();
+        plot = new uPlot(options(panel, config, found.lines, holder, { bounds: () => bounds, tip, zoom }), data, holder);
+        drawn = shape;
+        buildLegend(legend, found.lines, hidden, () => plot);
+      }
+      hideChosen(plot, found.lines, hidden);
+      describe(holder, panel, config, found.lines);
+    },
+    restyle() {
+      plot?.redraw(false);
+      for (const dot of legend.querySelectorAll("[data-name]")) tint(dot, dot.dataset.name);
+    },
+    destroy() {
+      observer.disconnect();
+      plot?.destroy();
+    },
+  };
+}
+
+const size = (holder) => ({
+  width: holder.clientWidth, height: Math.max(holder.clientHeight, HEIGHT_MIN),
+});
+
+function options(panel, config, found, holder, { bounds, tip, zoom }) {
+  const minimum = panel.fieldConfig.defaults.min;
+  return {
+    ...size(holder),
+    padding: [8, 8, 0, 0],
+    legend: { show: false },
+    tzDate: (s) => uPlot.tzDate(new Date(s * 1000), "Asia/Shanghai"),
+    scales: {
+      x: { time: true, range: () => bounds() },
+      y: { range: (_, low, high) => yRange(minimum, low, high) },
+    },
+    cursor: { sync: { key: "livewatch" }, drag: { x: true, y: false, setScale: false }, points: { size: 6 } },
+    hooks: {
+      setSelect: [(u) => chooseRange(u, zoom)],
+      setCursor: [(u) => tip.show(u, found)],
+    },
+    axes: [timeAxis(bounds), valueAxis(config)],
+    series: [{}, ...found.map((line) => drawLine(panel, line))],
+  };
+}
+
+// From zero up unless the definition says otherwise; flat zero still gets an axis.
+function yRange(minimum, low, high) {
+  if (low === null || high === null) return [0, 1];
+  const bottom = minimum === undefined ? low : Math.min(minimum, low);
+  return [bottom, high > bottom ? high + (high - bottom) * 0.08 : bottom + 1];
+}
+
+function drawLine(panel, line) {
+  const custom = fieldConfig(panel, line.field).custom || {};
+  const stroke = () => colorOf(line.name);
+  return {
+    label: line.name,
+    stroke,
+    width: custom.lineWidth ? custom.lineWidth * 0.8 : 1.6,
+    dash: custom.lineStyle?.fill === "dash" ? custom.lineStyle.dash : undefined,
+    spanGaps: false,
+    points: { show: true, size: 4, width: 0, fill: stroke, filter: alone },
+  };
+}
+
+// A point between two unknowns has no line: it is drawn as a dot.
+function alone(u, index) {
+  const ys = u.data[index];
+  const found = [];
+  for (let i = 0; i < ys.length; i++) {
+    if (ys[i] !== null && (ys[i - 1] ?? null) === null && (ys[i + 1] ?? null) === null) found.push(i);
+  }
+  return found;
+}
+
+const grid = () => ({ stroke: () => css("--grid"), width: 1 });
+const FONT = '11px system-ui, "PingFang SC", "Noto Sans CJK SC", sans-serif';
+
+function timeAxis(bounds) {
+  return {
+    stroke: () => css("--soft"), font: FONT, size: 26, gap: 4, space: 62,
+    grid: { show: false }, ticks: { stroke: () => css("--grid"), size: 4 },
+    values: (_, splits) => {
+      const long = bounds()[1] - bounds()[0] > 86400;
+      return splits.map((s) => (long ? dayClock(s * 1000) : clock(s * 1000)));
+    },
+  };
+}
+
+function valueAxis(config) {
+  return {
+    stroke: () => css("--soft"), font: FONT, gap: 4, space: 34, grid: grid(), ticks: { show: false },
+    size: (_, values) => 14 + 6.4 * Math.max(0, ...(values || []).map((v) => width(v))),
+    values: (_, splits) => axis(splits, config.unit),
+  };
+}
+
+const width = (text) => [...text].reduce((sum, c) => sum + (c > "\u2e80" ? 1.8 : 1), 0);
+
+function chooseRange(u, zoom) {
+  if (u.select.width < 8) return;
+  const [from, to] = [u.select.left, u.select.left + u.select.width].map((x) => u.posToVal(x, "x"));
+  u.setSelect({ left: 0, width: 0, top: 0, height: 0 }, false);
+  zoom(Math.round(from) * 1000, Math.round(to) * 1000);
+}
+
+function moveCursor(event, plot) {
+  const by = { ArrowLeft: -1, ArrowRight: 1, Home: -Infinity, End: Infinity }[event.key];
+  if (by === undefined || !plot) return;
+  event.preventDefault();
+  const last = plot.data[0].length - 1;
+  const at = Math.min(last, Math.max(0, (plot.cursor.idx ?? last) + by));
+  plot.setCursor({ left: plot.valToPos(plot.data[0][at], "x"), top: plot.bbox.height / 4 });
+}
+
+function buildLegend(list, found, hidden, plot) {
+  const names = [...new Set(found.map((l) => l.name))];
+  const items = names.map((name) => {
+    const toggle = el("button", { type: "button", class: "key", "aria-pressed": String(!hidden.has(name)), "data-name": name }, name);
+    tint(toggle, name);
+    toggle.addEventListener("click", () => {
+      if (!hidden.delete(name)) hidden.add(name);
+      toggle.setAttribute("aria-pressed", String(!hidden.has(name)));
+      hideChosen(plot(), found, hidden);
+    });
+    return el("li", {}, toggle);
+  });
+  const dashed = found.some((l) => PROVISIONAL.test(l.field) && l.ys.some((y) => y !== null));
+  if (dashed) items.push(el("li", { class: "dashed" }, t("provisional")));
+  list.replaceChildren(...items);
+}
+
+function tint(node, name) {
+  node.style.setProperty("--tone", colorOf(name));
+}
+
+function hideChosen(plot, found, hidden) {
+  found.forEach((line, i) => {
+    const show = !hidden.has(line.name);
+    if (plot.series[i + 1].show !== show) plot.setSeries(i + 1, { show });
+  });
+}
+
+// What the chart says, for those who hear the page.
+function describe(holder, panel, config, found) {
+  const last = found
+    .filter((l) => !PROVISIONAL.test(l.field))
+    .map((l) => `${l.name} ${figure(l.ys.findLast((y) => y !== null) ?? null, config.unit, config.decimals)}`);
+  const stop = language() === "zh" ? "，" : ", ";
+  const words = `${panel.title}: ${last.join(stop)}. ${t("chart")}`;
+  if (holder.getAttribute("aria-label") !== words) holder.setAttribute("aria-label", words);
+  setText(holder.parentElement.querySelector(".plot-none") || el("i"), "");
+}

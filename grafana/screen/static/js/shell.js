@@ -1,0 +1,49 @@
+// A panel's frame: title, explanation, body, and the words that stand in for missing figures.
+import { el, setText } from "./dom.js";
+import { t } from "./text.js";
+
+export function shell(panel) {
+  const id = `panel-${panel.id}`;
+  const note = el("p", { id: `${id}-about`, class: "about", hidden: true }, panel.description);
+  const button = el("button", {
+    type: "button", class: "info", "aria-label": t("about") + panel.title,
+    "aria-expanded": "false", "aria-controls": note.id, title: panel.description,
+  }, "i");
+  const show = (open) => {
+    note.hidden = !open;
+    button.setAttribute("aria-expanded", String(open));
+  };
+  button.addEventListener("click", () => show(note.hidden));
+  const heading = el("h2", { id: `${id}-title` }, panel.title);
+  const extra = el("div", { class: "extra" });
+  const body = el("div", { class: "body" });
+  const cover = el("p", { class: "cover" }, t("waiting"));
+  const root = el("section", {
+    id, class: `panel ${panel.type}`, "aria-labelledby": heading.id,
+    "data-panel": panel.id, "data-state": "waiting",
+  }, el("div", { class: "head" }, heading, extra, button), note, body, cover);
+  root.addEventListener("keydown", (event) => {
+    if (event.key === "Escape" && !note.hidden) {
+      show(false);
+      button.focus();
+    }
+  });
+  const { x, y, w, h } = panel.gridPos;
+  root.style.gridColumn = `${x + 1} / span ${w}`;
+  root.style.gridRow = `${y + 1} / span ${h}`;
+  return { root, body, extra, ...states(root, cover) };
+}
+
+function states(root, cover) {
+  return {
+    // The body shows.
+    drawn() {
+      root.dataset.state = "drawn";
+    },
+    // A sentence shows instead: no figure of an earlier moment is left standing as if it held.
+    covered(state, words) {
+      root.dataset.state = state;
+      setText(cover, words);
+    },
+  };
+}

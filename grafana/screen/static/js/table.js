@@ -1,0 +1,64 @@
+// Grafana's table panel. On a phone each row becomes a card, by the style sheet.
+import { el } from "./dom.js";
+import { fieldConfig, mapped } from "./fields.js";
+import { figure, shortened } from "./format.js";
+import { t } from "./text.js";
+
+export function table(panel, frame) {
+  const head = el("tr");
+  const rows = el("tbody");
+  const element = el("table", {}, el("thead", {}, head), rows);
+  // Scrolled by keyboard too, so it takes the focus.
+  const holder = el("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": panel.title }, element);
+  frame.body.append(holder);
+
+  return {
+    update(result) {
+      const fields = result.columns
+        .map((column) => ({ column, config: fieldConfig(panel, column.name) }))
+        .filter((f) => !f.config.custom?.hidden);
+      head.replaceChildren(...fields.map(heading));
+      rows.replaceChildren(...Array.from({ length: result.rows }, (_, i) => line(fields, i)));
+      if (result.rows === 0) frame.covered("empty", t("noRows"));
+      else frame.drawn();
+    },
+    restyle() {},
+    destroy() {},
+  };
+}
+
+const numeric = ({ column }) => column.type === "number";
+
+function heading(field) {
+  const cell = el("th", { scope: "col", class: numeric(field) ? "right" : null }, title(field));
+  const width = field.config.custom?.width;
+  if (width) cell.style.width = `${width}px`;
+  return cell;
+}
+
+const title = ({ column, config }) => config.displayName || column.name;
+
+function line(fields, index) {
+  return el("tr", {}, ...fields.map((field) => cell(field, index)));
+}
+
+function cell(field, index) {
+  const { column, config } = field;
+  const value = column.values[index];
+  const classes = [numeric(field) ? "right" : null, config.custom?.cellOptions?.wrapText ? "wrap" : null, column.type === "time" ? "time" : null];
+  return el("td", { class: classes.filter(Boolean).join(" ") || null, "data-label": title(field), "data-field": column.name }, content(config, column, value));
+}
+
+function content(config, column, value) {
+  if (value === null) return el("span", { class: "none" }, t("unknown"));
+  const label = mapped(config, value);
+  if (label?.color && config.custom?.cellOptions?.type === "color-background") {
+    const badge = el("span", { class: "badge" }, label.text);
+    badge.style.setProperty("--tone", label.color);
+    return badge;
+  }
+  if (label) return label.text;
+  if (column.type !== "string") return figure(value, config.unit, config.decimals);
+  const short = shortened(value);
+  return short === value ? value : el("span", { title: value, class: "pid" }, short);
+}
