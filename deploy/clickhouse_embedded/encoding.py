@@ -131,27 +131,38 @@ def decode(body: Spool, name: str, into: Spool) -> None:
 
 def _zlib(body: Spool) -> Iterator[bytes]:
     stream = zlib.decompressobj(_ANY_ZLIB_WBITS)
+    whole = True
     for chunk in body.chunks(_CHUNK):
         data = chunk
         while data:
+            whole = False
             yield stream.decompress(data, _CHUNK)
             data = stream.unconsumed_tail
             if stream.eof:  # gzip members may follow one another
-                data, stream = stream.unused_data, zlib.decompressobj(_ANY_ZLIB_WBITS)
-    yield stream.flush()
+                data, whole = stream.unused_data, True
+                stream = zlib.decompressobj(_ANY_ZLIB_WBITS)
+    _must_be(whole)
 
 
 def _lz4(body: Spool) -> Iterator[bytes]:
     stream = lz4.frame.LZ4FrameDecompressor()
+    whole = True
     for chunk in body.chunks(_CHUNK):
         data: bytes | None = chunk
         while data:
+            whole = False
             yield stream.decompress(data, _CHUNK)
             while not stream.needs_input and not stream.eof:
                 yield stream.decompress(b"", _CHUNK)
             data = stream.unused_data if stream.eof else None
             if stream.eof:
-                stream = lz4.frame.LZ4FrameDecompressor()
+                stream, whole = lz4.frame.LZ4FrameDecompressor(), True
+    _must_be(whole)
+
+
+def _must_be(whole: bool) -> None:
+    if not whole:
+        raise EOFError("it is cut short")
 
 
 def _zstd(body: Spool) -> Iterator[bytes]:

@@ -165,10 +165,6 @@ class Session:
         self._settings: dict[str, str] = {}
         self._base: dict[str, str] = {}
         self._connection = connect(str(engine.data))
-        self._ask = Ask(
-            lambda text: str(self._connection.query(text, "TSV").bytes().decode()),
-            lambda text: int(self._connection._conn.classify_query(text)["statement_count"]),
-        )
         try:
             self._begin(database)
         except Exception as error:
@@ -196,9 +192,16 @@ class Session:
         self.cancelled.set()
         self.engine.kill(self.token)
 
-    def check(self, text: str) -> None:
+    def check(self, text: str, params: dict[str, str] | None = None) -> None:
         """May the user run this? Raises if not."""
-        self.engine.guard.check(text, self.user, self._ask)
+        self.engine.guard.check(text, self.user, self._explain(params))
+
+    def _explain(self, params: dict[str, str] | None) -> Ask:
+        connection = self._connection
+        return Ask(
+            lambda text: str(connection.query(text, "TSV", params=params).bytes().decode()),
+            lambda text: int(connection._conn.classify_query(text)["statement_count"]),
+        )
 
     def apply(self, settings: dict[str, str], ignore_unknown: bool = False) -> None:
         """Make `settings` those of the next statement, and undo those of the one before."""

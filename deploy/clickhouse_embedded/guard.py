@@ -47,6 +47,8 @@ _FUNCTION: Final = re.compile(r"^ *Function(?:WithKeyValueArguments )? (\S+)", r
 _TABLE: Final = re.compile(r"^ *TableIdentifier (\S*[/\\]\S*)", re.M)
 _POSITION: Final = re.compile(r"failed at position (\d+)")
 _EXPLAIN: Final = "EXPLAIN AST "
+_KEPT: Final = 4096
+_KEPT_CHARS: Final = 10_000
 
 
 def refused_functions(table_functions: set[str], engines: set[str]) -> frozenset[str]:
@@ -61,7 +63,10 @@ def refused_functions(table_functions: set[str], engines: set[str]) -> frozenset
 
 
 class Guard:
-    """Judges statements; the verdict depends on the text and the user's right only, so it keeps."""
+    """Judges statements, and keeps the verdicts: they depend on the text and the right alone.
+
+    Not those of texts with a brace: what stands for a query parameter can differ each time.
+    """
 
     def __init__(self, refused: frozenset[str]) -> None:
         self._refused = refused
@@ -76,8 +81,8 @@ class Guard:
         self._check_any(text, root, tree)
         if user.readonly:
             self._check_reader(text, root)
-        if len(text) < 10_000:
-            if len(self._allowed) >= 4096:
+        if len(text) < _KEPT_CHARS and "{" not in text:
+            if len(self._allowed) >= _KEPT:
                 self._allowed.clear()
             self._allowed[key] = None
 

@@ -159,13 +159,13 @@ def run(session: Session, params: Mapping[str, str], body: Spool) -> Answer:
         written = session.insert(insert, body, start)
         return Answer(iter(()), "TabSeparated", _summary(written, body.size))
     text = sql.without_semicolon(text)
-    session.check(text)
-    session.apply(settings)
-    return _query(session, text, params)
-
-
-def _query(session: Session, text: str, params: Mapping[str, str]) -> Answer:
     bound = {k.removeprefix("param_"): v for k, v in params.items() if k.startswith("param_")}
+    session.check(text, bound)
+    session.apply(settings)
+    return _query(session, text, bound, params)
+
+
+def _query(session: Session, text: str, bound: dict[str, str], params: Mapping[str, str]) -> Answer:
     asked = sql.find_format(text)
     output = asked[0] if asked else params.get("default_format") or "TabSeparated"
     if output in _JOINABLE and sql.is_streamed(text):
