@@ -9,6 +9,7 @@ import structlog
 import typer
 
 from producers.errors import PushError
+from producers.replay.command import replay
 from producers.shell import set_up_logs
 from producers.simulate.command import simulate
 
@@ -20,7 +21,8 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
 )
-app.command(no_args_is_help=False)(simulate)
+app.command()(simulate)
+app.command(no_args_is_help=True)(replay)
 
 
 @app.callback()

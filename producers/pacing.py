@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 import structlog
 
@@ -61,14 +61,3 @@ class Pacer:
         if behind_s > 1 and now - self._last_word > _SAY_BEHIND_S:
             self._last_word = now
             log.warning("behind the schedule; nothing is dropped", seconds=round(behind_s, 1))
-
-
-def finish(
-    pump: Pump, stop: threading.Event, patience_s: float, on_wait: Callable[[], None]
-) -> bool:
-    """Wait for every acknowledgement: for ever, or `patience_s` once a stop was asked for."""
-    while not stop.is_set():
-        if pump.sink.flush(1.0):
-            return True
-        on_wait()
-    return pump.sink.flush(patience_s)

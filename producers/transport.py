@@ -56,6 +56,14 @@ class TransportPolicy:
 class Sink(Protocol):
     """Where sealed batches go: Kafka now, a spool before it later."""
 
+    @property
+    def in_flight(self) -> int:
+        """Batches not yet acknowledged."""
+
+    @property
+    def resent(self) -> int:
+        """Batches sent again under the same identity."""
+
     def send(self, batch: SealedBatch) -> None: ...
 
     def flush(self, timeout_s: float) -> bool: ...
@@ -79,7 +87,7 @@ class KafkaSink:
         self._batches = self._bytes = 0
         self._again: deque[SealedBatch] = deque()
         self._refused: TransportError | None = None
-        self.acknowledged = self.resent = 0
+        self.acknowledged = self._resent = 0
         self._producer = _producer(bootstrap, self._policy)
 
     def send(self, batch: SealedBatch) -> None:
@@ -112,6 +120,10 @@ class KafkaSink:
     @property
     def in_flight(self) -> int:
         return self._batches + len(self._again)
+
+    @property
+    def resent(self) -> int:
+        return self._resent
 
     def _hand_over(self, batch: SealedBatch) -> None:
         with self._changed:
@@ -167,7 +179,7 @@ class KafkaSink:
             failed = sorted(self._again, key=lambda b: b.header.identity.sequence)
             self._again.clear()
         for batch in failed:
-            self.resent += 1
+            self._resent += 1
             metrics.RESENT.inc()
             self._hand_over(batch)
 

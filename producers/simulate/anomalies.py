@@ -10,9 +10,10 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from producers.arrays import I64
 from producers.errors import UsageError
 from producers.simulate.city import City
-from producers.simulate.sessions import I64, Slots
+from producers.simulate.sessions import Slots
 
 HOUR_MS = 3_600_000
 #: Kinds after the flags of the domain that they should raise.

@@ -8,11 +8,10 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from producers.arrays import F32, I32
 from producers.simulate.ids import Ids, random_ids, to_arrow
 from schemas.telemetry import ARROW, SampleType
 
-F32 = npt.NDArray[np.float32]
-I32 = npt.NDArray[np.int32]
 PLATFORM_TYPES = ("general", "life_services", "industrial", "agricultural")
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -10,10 +9,11 @@ from typing import Annotated, Any
 import typer
 
 from producers import metrics, settings
-from producers.batcher import SealPolicy
 from producers.clock import plan_span
 from producers.connect import connect
+from producers.delivery import RunOptions
 from producers.errors import UsageError
+from producers.options import report, seal_policy
 from producers.pacing import wall_ms
 from producers.shell import UNSIGNED, Meter, stop_on_signals
 from producers.simulate.anomalies import Injection
@@ -22,7 +22,7 @@ from producers.simulate.model import Population, Simulation
 from producers.simulate.plan import Planner
 from producers.simulate.requests import SpikeRule, others, read_plan
 from producers.simulate.requests import spikes as place_spikes
-from producers.simulate.run import RunOptions, SimulateRun
+from producers.simulate.run import SimulateRun
 from producers.transport import KafkaSink, TransportPolicy
 from producers.units import parse_duration, parse_range, parse_time
 
@@ -84,7 +84,7 @@ def simulate(
         spikes, parse_duration(spike_after), *_minutes(spike_length),
         parse_range(spike_excess), spike_factor,
     )  # fmt: skip
-    seal = _seal(pace, batch_rows, parse_duration(linger))
+    seal = seal_policy(pace, batch_rows, parse_duration(linger))
     where = bootstrap or env.bootstrap
     plan_span(wall_ms(), length, pace, begin)  # a wrong time is said before Kafka is waited for
     sys.stderr.write(UNSIGNED + "\n")
@@ -109,16 +109,6 @@ def simulate(
     report(summary, as_json)
 
 
-def report(summary: dict[str, Any], as_json: bool) -> None:
-    """The result on stdout: one JSON line, or a few words."""
-    if as_json:
-        sys.stdout.write(json.dumps(summary) + "\n")
-        return
-    rows = ", ".join(f"{count:,} {name}" for name, count in summary["rows"].items()) or "nothing"
-    done = "done" if summary["complete"] else "stopped"
-    sys.stdout.write(f"{done} in {summary['wall_s']} s: {rows}; ledger {summary['ledger']}\n")
-
-
 def _planner(rule: SpikeRule, inject: str, plan: Path | None) -> Any:
     """A planner over what the options ask for; the plan file is read now, to fail early."""
     explicit = read_plan(plan) if plan else []
@@ -141,12 +131,3 @@ def _planner(rule: SpikeRule, inject: str, plan: Path | None) -> Any:
 def _minutes(text: str) -> tuple[int, int]:
     low, high = parse_range(text.removesuffix("m"))
     return round(low * 60_000), round(high * 60_000)
-
-
-def _seal(speed: float | None, rows: int, linger_ms: int) -> SealPolicy:
-    """Where event time flies, a second of silence is long: heartbeats come every second."""
-    slow = speed is not None and speed <= 1
-    try:
-        return SealPolicy(rows, linger_ms, 2_000 if slow else 1_000)
-    except ValueError as error:
-        raise UsageError(f"--batch-rows: {error}") from None

@@ -14,10 +14,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from producers.arrays import F64, I64
 from producers.simulate.anomalies import Injection
 from producers.simulate.city import CATEGORIES, City
 from producers.simulate.sampling import Tick
-from producers.simulate.sessions import F64, I64, Slots
+from producers.simulate.sessions import Slots
 
 EXCESS_PHI = 1.3
 #: The consumer association's shares in 2024, percent (DOMAIN section 2); C03 is split by us.

@@ -7,8 +7,11 @@ from dataclasses import dataclass
 from producers.errors import UsageError
 
 MAX_SESSIONS = 1_000_000
-# Below this a tick costs more in overhead than in rows.
+# A tick costs a few ms however few its rows are: not more than ten a second when paced,
+# and this many sessions in each when it is not.
 _TICK_WALL_MS = 100
+_TICK_SESSIONS = 10_000
+_MAX_PHASES = 50
 
 
 @dataclass(frozen=True)
@@ -39,8 +42,11 @@ class SimConfig:
     @property
     def phases(self) -> int:
         """Ticks per sampling period: sessions are spread over them evenly."""
-        wall = self.sample_every_ms / (self.speed or 1.0)
-        return max(1, min(50, int(wall // _TICK_WALL_MS)))
+        if self.speed is None:
+            wanted = self.sessions // _TICK_SESSIONS
+        else:
+            wanted = int(self.sample_every_ms / self.speed // _TICK_WALL_MS)
+        return max(1, min(_MAX_PHASES, wanted))
 
     @property
     def tick_ms(self) -> int:

@@ -7,11 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from producers.arrays import F32, I64
 from producers.simulate.anomalies import Anomaly, Injection
-from producers.simulate.city import F32, City
-from producers.simulate.sessions import I64, Sessions
-
-Mask = npt.NDArray[np.bool_]
+from producers.simulate.city import City
+from producers.simulate.sessions import Sessions
 
 
 class Effects:

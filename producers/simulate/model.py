@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from producers.arrays import I64
 from producers.simulate.anomalies import Injection
 from producers.simulate.city import City, build_city
 from producers.simulate.complaints import Complaints
@@ -14,7 +15,7 @@ from producers.simulate.config import SimConfig
 from producers.simulate.effects import Effects
 from producers.simulate.rows import RowMaker, Shard
 from producers.simulate.sampling import Sampler
-from producers.simulate.sessions import I64, Sessions
+from producers.simulate.sessions import Sessions
 
 Planner = Callable[["Population"], Sequence[Injection]]
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from producers.arrays import F64, I64
 from producers.errors import UsageError
 from producers.simulate.anomalies import HOUR_MS, Anomaly, Injection, Target
 from producers.simulate.complaints import CODES
@@ -16,7 +17,6 @@ from producers.simulate.ids import to_text
 from producers.simulate.model import Population
 from producers.simulate.requests import Request
 from producers.simulate.sampling import DWELL_MS
-from producers.simulate.sessions import F64, I64
 
 _FACTORS = {"F03": 12.0, "F04": 20.0, "F05": 4.0, "F06": 6.0, "F07": 3.0}
 _EXCESS = {"F01": 30.0, "F02": 8.0, "F08": 10.0}

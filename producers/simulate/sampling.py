@@ -7,13 +7,14 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from producers.arrays import F64, I64
 from producers.simulate.city import CATEGORIES, City
 from producers.simulate.effects import Effects
-from producers.simulate.sessions import F64, I64, Sessions
+from producers.simulate.sessions import Sessions
 
 MINUTE_MS = 60_000
 # How long a viewer stays, so that 50,000 sessions make 5.5 million orders a day.
-DWELL_MS = 55 * MINUTE_MS
+DWELL_MS = 85 * MINUTE_MS
 CLICKS_PER_VIEWER_MIN = 0.12
 INTERACTIONS_PER_VIEWER_MIN = 0.4
 # Buyers refund and complain soon after the order here: a run lasts hours, not weeks.

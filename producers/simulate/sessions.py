@@ -5,16 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 
 import numpy as np
-import numpy.typing as npt
 
+from producers.arrays import F32, F64, I32, I64
 from producers.simulate import calendar
-from producers.simulate.city import F32, I32, City
+from producers.simulate.city import City
 from producers.simulate.config import SimConfig
 from producers.simulate.ids import ID_TYPE, Ids, random_ids
 from schemas.sharding import shard_of
 
-I64 = npt.NDArray[np.int64]
-F64 = npt.NDArray[np.float64]
 # DOMAIN section 3: duration median 3 h, p90 8 h, some 24 h rooms.
 MEDIAN_HOURS = 3.0
 SIGMA_HOURS = float(np.log(8 / 3) / 1.2815516)

@@ -1,0 +1,1 @@
+"""Replay of counts from a file: real series through the same way as telemetry."""

@@ -1,0 +1,147 @@
+"""`livewatch-push replay`: options to a configured replay."""
+
+from __future__ import annotations
+
+import secrets
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from producers import metrics, settings
+from producers.clock import plan_span
+from producers.connect import connect
+from producers.delivery import RunOptions
+from producers.errors import UsageError
+from producers.options import report, seal_policy
+from producers.pacing import wall_ms
+from producers.replay.mapping import Mapping
+from producers.replay.rows import RowMaker
+from producers.replay.run import ReplayRun
+from producers.replay.series import Series
+from producers.shell import UNSIGNED, Meter, stop_on_signals
+from producers.transport import KafkaSink, TransportPolicy
+from producers.units import parse_duration
+from schemas.telemetry import SampleType
+
+Option = typer.Option
+_SECRET_BYTES = 16
+
+
+def replay(
+    file: Annotated[Path, typer.Argument(help=".csv, .jsonl or .parquet")],
+    sample: Annotated[SampleType, Option("--as", help="what the rows are")] = SampleType.COMPLAINTS,
+    time_column: Annotated[str, Option(help="column with the event time")] = "timestamp",
+    time_format: Annotated[
+        str | None, Option(help="strptime format, epoch-s or epoch-ms; else ISO 8601")
+    ] = None,
+    time_zone: Annotated[str, Option(help="zone of times that name none")] = "UTC",
+    count_column: Annotated[str | None, Option(help="column with the count; else 1 a row")] = None,
+    entity_column: Annotated[
+        str | None, Option(help="column that tells sessions apart; else the file is one")
+    ] = None,
+    platform: Annotated[str, Option(help="platform id")] = "p01",
+    category: Annotated[str | None, Option(help="category of every row")] = None,
+    district: Annotated[str | None, Option(help="district of every row")] = None,
+    code: Annotated[str | None, Option(help="complaint code of every row")] = None,
+    maps: Annotated[
+        list[str] | None, Option("--map", help="contract column=file column, e.g. district=area")
+    ] = None,
+    secret_file: Annotated[
+        Path | None, Option(help="key of the pseudonyms; else LIVEWATCH_PUSH_SECRET")
+    ] = None,
+    shift_to_now: Annotated[
+        bool, Option("--shift-to-now/--keep-time", help="let the last row fall on the end")
+    ] = True,
+    sort: Annotated[bool, Option(help="sort the file by time, in memory")] = False,
+    speed: Annotated[float, Option(help="event time is so many times as fast")] = 60,
+    rate: Annotated[str | None, Option(help="'max': no pacing, as fast as possible")] = None,
+    bootstrap: Annotated[str | None, Option(help="host:port of Kafka")] = None,
+    source: Annotated[str, Option(help="source id")] = "replay-1",
+    out: Annotated[Path, Option(help="folder for ledger.jsonl")] = Path("push-out"),
+    overwrite: Annotated[bool, Option(help="replace the ledger of an earlier run")] = False,
+    close_ahead: Annotated[str, Option(help="promise at the end of a finished run")] = "1h",
+    batch_rows: Annotated[int, Option(help="rows per batch at most")] = 1_000,
+    linger: Annotated[str, Option(help="longest wait of a row for its batch")] = "500ms",
+    wait: Annotated[float | None, Option(help="seconds to wait for Kafka at the start")] = None,
+    metrics_port: Annotated[int | None, Option(help="serve Prometheus metrics here")] = None,
+    as_json: Annotated[bool, Option("--json", help="print the summary as JSON")] = False,
+) -> None:
+    """Replay counts from a file as telemetry.
+
+    A series of counts, shifted so that it ends now, an hour in a second:
+
+        livewatch-push replay counts.csv --count-column value --speed 3600
+
+    One row per complaint, with an entity per kind; texts leave as pseudonyms only:
+
+        livewatch-push replay complaints.csv --time-column created \\
+          --time-format "%m/%d/%Y %H:%M" --entity-column kind --secret-file key \\
+          --sort --keep-time --rate max
+    """
+    if rate not in (None, "max"):
+        raise UsageError("--rate: must be 'max' or left out")
+    env = settings.load()
+    pace = None if rate else speed
+    given = {"category": category, "district": district, "code": code}
+    constants = {name: value for name, value in given.items() if value is not None}
+    mapping = Mapping(
+        sample, time_column, time_format, time_zone, count_column, entity_column, constants,
+        _pairs(maps or []),
+    )  # fmt: skip
+    secret = _secret(secret_file, env.secret, needed=entity_column is not None)
+    series = Series(file, mapping, sort)
+    survey = series.survey()
+    start = None if shift_to_now else survey.first_ms
+    length = max(1, survey.last_ms - survey.first_ms)
+    plan_span(wall_ms(), length, pace, start)
+    seal = seal_policy(pace, batch_rows, parse_duration(linger))
+    options = RunOptions(out, seal, parse_duration(close_ahead), overwrite)
+    where = bootstrap or env.bootstrap
+    sys.stderr.write(UNSIGNED + "\n")
+    with stop_on_signals() as stop:
+        partitions = connect(where, env.wait_s if wait is None else wait, stop.is_set)
+        maker = RowMaker(mapping, secret, file.stem, partitions)
+        if metrics_port is not None:
+            metrics.serve(metrics_port)
+        policy = TransportPolicy(env.max_in_flight_batches, env.max_in_flight_bytes)
+        sink = KafkaSink(where, policy, stop.is_set)
+        try:
+            span = plan_span(wall_ms(), length, pace, start)
+            run = ReplayRun(
+                series, survey, maker, span.start_ms, pace, (platform, source), options, sink, stop
+            )
+            with Meter() as meter:
+                summary = run.run(meter.show)
+        finally:
+            sink.close()
+    report(summary, as_json)
+
+
+def _pairs(maps: list[str]) -> dict[str, str]:
+    found = {}
+    for pair in maps:
+        name, equals, column = pair.partition("=")
+        if not equals or not name or not column:
+            raise UsageError("--map: must be contract column=file column, e.g. district=area")
+        found[name] = column
+    return found
+
+
+def _secret(path: Path | None, from_env: str | None, *, needed: bool) -> bytes:
+    """The key of the pseudonyms. Without one and without need, each run has its own."""
+    if path is not None:
+        try:
+            secret = path.read_bytes().strip()
+        except OSError as error:
+            raise UsageError(f"--secret-file: cannot read {path}: {error.strerror}") from None
+    elif from_env is not None:
+        secret = from_env.encode()
+    elif needed:
+        raise UsageError("--entity-column needs --secret-file or LIVEWATCH_PUSH_SECRET")
+    else:
+        return secrets.token_bytes(32)
+    if len(secret) < _SECRET_BYTES:
+        raise UsageError(f"the secret must have at least {_SECRET_BYTES} bytes")
+    return secret
