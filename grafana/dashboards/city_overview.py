@@ -61,7 +61,7 @@ STATS: Final = (
     city_stat(
         4,
         "orders_per_min",
-        Text("每分钟订单", "Orders per minute"),
+        Text("每分钟订单", "Orders / min"),
         _closed("I04：一分钟内付款订单数。", "I04: orders paid in one minute."),
         "locale",
         Grid(9, 0, 3, 3),
@@ -79,7 +79,7 @@ STATS: Final = (
     city_stat(
         6,
         "complaints_per_10000",
-        Text("万单投诉（1 小时）", "Complaints / 10,000 orders, 1 h"),
+        Text("万单投诉（1 小时）", "Complaints/10k"),
         _closed(
             "I11：10,000 ×（投诉 + 1）/（订单 + 1,000），最近一小时；加数使单量小时不致失真。",
             "I11: 10,000 x (complaints + 1) / (orders + 1,000) over one hour; the added terms keep "
@@ -174,7 +174,7 @@ SERIES: Final = (
     platform_series(
         16,
         "10000 * (sum(complaints_60m) + 1) / (sum(orders_60m) + 1000)",
-        Text("万单投诉（1 小时）", "Complaints / 10,000 orders, 1 h"),
+        Text("万单投诉（1 小时）", "Complaints / 10k orders, 1 h"),
         _dash(
             "I11，按平台：10,000 ×（投诉 + 1）/（订单 + 1,000）。",
             "I11 by platform: 10,000 x (complaints + 1) / (orders + 1,000).",
@@ -191,11 +191,12 @@ SERIES: Final = (
         "currencyCNY",
         Grid(12, 17, 6, 6),
         decimals=1,
+        minimum=None,
     ),
     platform_series(
         18,
         "1000000 * sum(orders_5m) / nullIf(sum(viewer_milliminutes_5m), 0)",
-        Text("千观看分钟订单", "Orders / 1,000 viewer-minutes"),
+        Text("千观看分钟订单", "Orders / 1k viewer-min"),
         _dash(
             "I09，按平台，五分钟窗口：1,000 × 订单 / 观看人分钟。",
             "I09 by platform, five minutes: 1,000 x orders / viewer-minutes.",
@@ -263,12 +264,12 @@ COMPLETENESS: Final = table(
         labels.PLATFORM,
         Field("source", Text("来源", "Source"), width=140),
         Field("status", Text("状态", "Status"), width=104, labels=labels.TELEMETRY, badge=True),
-        Field("received", Text("批次到达率", "Batches received"), unit="percentunit", decimals=3),
-        Field("gaps", Text("缺口批次", "Missing batches"), unit="locale", decimals=0),
+        Field("received", Text("到达率", "Received"), unit="percentunit", decimals=2),
+        Field("gaps", Text("缺批", "Missing"), unit="locale", decimals=0),
         Field("rows", Text("行数", "Rows"), unit="locale", decimals=0),
-        Field("late_rows", Text("迟到行", "Late rows"), unit="locale", decimals=0),
-        Field("refused", Text("拒收行", "Refused rows"), unit="locale", decimals=0),
-        Field("duplicates", Text("重复批次", "Repeated batches"), unit="locale", decimals=0),
+        Field("late_rows", Text("迟到", "Late"), unit="locale", decimals=0),
+        Field("refused", Text("拒收", "Refused"), unit="locale", decimals=0),
+        Field("duplicates", Text("重复", "Repeats"), unit="locale", decimals=0),
         Field("complete_to", Text("完整至", "Complete to"), unit="dateTimeAsIso"),
     ),
 )

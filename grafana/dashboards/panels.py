@@ -75,6 +75,7 @@ def platform_series(
     grid: Grid,
     *,
     decimals: int | None = None,
+    minimum: float | None = 0,
 ) -> Panel:
     """One line a platform, dashed where figures are provisional."""
     return Panel(
@@ -89,7 +90,7 @@ def platform_series(
         decimals=decimals,
         custom=_LINE,
         overrides=(_DASHED,),
-        minimum=0,
+        minimum=minimum,
         display_name="${__field.labels.platform_id}",
         options={
             "legend": {"displayMode": "list", "placement": "bottom", "showLegend": True},

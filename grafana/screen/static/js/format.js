@@ -13,7 +13,7 @@ function parts(ms) {
 }
 
 export const clock = (ms) => { const p = parts(ms); return `${p.h}:${p.mi}`; };
-export const day = (ms) => { const p = parts(ms); return `${p.y}-${p.mo}-${p.d}`; };
+export const monthDay = (ms) => { const p = parts(ms); return `${p.mo}-${p.d}`; };
 export const dayClock = (ms) => { const p = parts(ms); return `${p.mo}-${p.d} ${p.h}:${p.mi}`; };
 
 const plain = new Map();
@@ -36,7 +36,7 @@ function compact(value, from) {
   for (const [size, mark] of SCALES[language()]) {
     if (Math.abs(value) >= size) {
       const scaled = value / size;
-      return digits(scaled, Math.abs(scaled) >= 100 ? 0 : Math.abs(scaled) >= 10 ? 1 : 2) + mark;
+      return digits(scaled, Math.abs(scaled) >= 1000 ? 0 : Math.abs(scaled) >= 10 ? 1 : 2) + mark;
     }
   }
   return null;
@@ -54,7 +54,8 @@ export function figure(value, unit, decimals, style = "full") {
   if (unit === "dateTimeAsIso") return dayClock(value);
   if (unit === "percentunit") return `${digits(value * 100, decimals ?? 1)}%`;
   const sign = unit === "currencyCNY" ? "¥" : "";
-  const short = compact(value, style === "axis" ? 1e4 : unit === "currencyCNY" ? 1e5 : 1e7);
+  let short = compact(value, style === "axis" ? 1e4 : unit === "currencyCNY" ? 1e5 : 1e7);
+  if (short && style === "axis") short = short.replace(/\.?0+(?=\D*$)/, "");
   return sign + (short ?? digits(value, places(value, decimals)));
 }
 

@@ -1,5 +1,5 @@
 // Grafana's time series panel, drawn by uPlot: one line a label, dashed where provisional.
-import { el, setText } from "./dom.js";
+import { el } from "./dom.js";
 import { fieldConfig } from "./fields.js";
 import { axis, clock, dayClock, figure } from "./format.js";
 import { lines, PROVISIONAL } from "./frame.js";
@@ -46,6 +46,7 @@ export function series(panel, frame, zoom) {
         drawn = shape;
         buildLegend(legend, found.lines, hidden, () => plot);
       }
+      markProvisional(frame.extra, found.lines);
       hideChosen(plot, found.lines, hidden);
       describe(holder, panel, config, found.lines);
     },
@@ -88,8 +89,8 @@ function options(panel, config, found, holder, { bounds, tip, zoom }) {
 // From zero up unless the definition says otherwise; flat zero still gets an axis.
 function yRange(minimum, low, high) {
   if (low === null || high === null) return [0, 1];
-  const bottom = minimum === undefined ? low : Math.min(minimum, low);
-  return [bottom, high > bottom ? high + (high - bottom) * 0.08 : bottom + 1];
+  const room = (high - low) * 0.1 || Math.abs(high) * 0.1 || 1;
+  return [minimum === undefined ? low - room : Math.min(minimum, low), high + room];
 }
 
 function drawLine(panel, line) {
@@ -116,11 +117,11 @@ function alone(u, index) {
 }
 
 const grid = () => ({ stroke: () => css("--grid"), width: 1 });
-const FONT = '11px system-ui, "PingFang SC", "Noto Sans CJK SC", sans-serif';
+const font = () => `11px ${css("--font")}`;
 
 function timeAxis(bounds) {
   return {
-    stroke: () => css("--soft"), font: FONT, size: 26, gap: 4, space: 62,
+    stroke: () => css("--soft"), font: font(), size: 26, gap: 4, space: 62,
     grid: { show: false }, ticks: { stroke: () => css("--grid"), size: 4 },
     values: (_, splits) => {
       const long = bounds()[1] - bounds()[0] > 86400;
@@ -131,7 +132,7 @@ function timeAxis(bounds) {
 
 function valueAxis(config) {
   return {
-    stroke: () => css("--soft"), font: FONT, gap: 4, space: 34, grid: grid(), ticks: { show: false },
+    stroke: () => css("--soft"), font: font(), gap: 4, space: 34, grid: grid(), ticks: { show: false },
     size: (_, values) => 14 + 6.4 * Math.max(0, ...(values || []).map((v) => width(v))),
     values: (_, splits) => axis(splits, config.unit),
   };
@@ -167,9 +168,14 @@ function buildLegend(list, found, hidden, plot) {
     });
     return el("li", {}, toggle);
   });
-  const dashed = found.some((l) => PROVISIONAL.test(l.field) && l.ys.some((y) => y !== null));
-  if (dashed) items.push(el("li", { class: "dashed" }, t("provisional")));
   list.replaceChildren(...items);
+}
+
+// Said once in the title when any part of the lines is provisional.
+function markProvisional(extra, found) {
+  const dashed = found.some((l) => PROVISIONAL.test(l.field) && l.ys.some((y) => y !== null));
+  if (dashed === extra.hasChildNodes()) return;
+  extra.replaceChildren(...(dashed ? [el("span", { class: "dashed" }, t("provisional"))] : []));
 }
 
 function tint(node, name) {
@@ -191,5 +197,4 @@ function describe(holder, panel, config, found) {
   const stop = language() === "zh" ? "，" : ", ";
   const words = `${panel.title}: ${last.join(stop)}. ${t("chart")}`;
   if (holder.getAttribute("aria-label") !== words) holder.setAttribute("aria-label", words);
-  setText(holder.parentElement.querySelector(".plot-none") || el("i"), "");
 }

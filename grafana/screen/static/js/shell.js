@@ -2,6 +2,15 @@
 import { el, setText } from "./dom.js";
 import { t } from "./text.js";
 
+// One explanation is open at a time; Escape or a click elsewhere closes it.
+let closeOpen = null;
+document.addEventListener("keydown", (event) => {
+  if (event.key === "Escape") closeOpen?.();
+});
+document.addEventListener("pointerdown", (event) => {
+  if (!event.target.closest(".info, .about")) closeOpen?.();
+});
+
 export function shell(panel) {
   const id = `panel-${panel.id}`;
   const note = el("p", { id: `${id}-about`, class: "about", hidden: true }, panel.description);
@@ -12,8 +21,13 @@ export function shell(panel) {
   const show = (open) => {
     note.hidden = !open;
     button.setAttribute("aria-expanded", String(open));
+    closeOpen = open ? () => show(false) : null;
   };
-  button.addEventListener("click", () => show(note.hidden));
+  button.addEventListener("click", () => {
+    const open = note.hidden;
+    closeOpen?.();
+    show(open);
+  });
   const heading = el("h2", { id: `${id}-title` }, panel.title);
   const extra = el("div", { class: "extra" });
   const body = el("div", { class: "body" });
@@ -22,12 +36,6 @@ export function shell(panel) {
     id, class: `panel ${panel.type}`, "aria-labelledby": heading.id,
     "data-panel": panel.id, "data-state": "waiting",
   }, el("div", { class: "head" }, heading, extra, button), note, body, cover);
-  root.addEventListener("keydown", (event) => {
-    if (event.key === "Escape" && !note.hidden) {
-      show(false);
-      button.focus();
-    }
-  });
   const { x, y, w, h } = panel.gridPos;
   root.style.gridColumn = `${x + 1} / span ${w}`;
   root.style.gridRow = `${y + 1} / span ${h}`;

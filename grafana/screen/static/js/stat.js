@@ -1,7 +1,7 @@
 // Grafana's stat panel: the last known figure of each chosen field, and its course.
 import { el, setText } from "./dom.js";
 import { fieldConfig, regexp, thresholdColor } from "./fields.js";
-import { clock, day, figure } from "./format.js";
+import { clock, figure, monthDay } from "./format.js";
 import { column, lastKnown, PROVISIONAL } from "./frame.js";
 import { spark } from "./spark.js";
 import { t } from "./text.js";
@@ -14,8 +14,7 @@ export function stat(panel, frame) {
   const row = el("div", { class: "values" });
   const under = el("p", { class: "under" });
   const course = panel.options.graphMode === "area" ? spark() : null;
-  frame.body.append(row, under);
-  if (course) frame.body.prepend(course.svg);
+  frame.body.append(row, ...(course ? [course.svg] : []), under);
 
   return {
     update(result, span) {
@@ -52,13 +51,20 @@ const latestMinute = (result, name) =>
 function value(panel, name, { closed, open }, count) {
   const config = fieldConfig(panel, name);
   const shown = closed || open;
-  const text = panelFigure(config, shown ? shown.value : null);
+  const [shape, word] = apart(config.displayName || name);
+  const text = (count > 1 ? shape : "") + panelFigure(config, shown ? shown.value : null);
   const number = el("span", { class: shown ? "number" : "number none" }, text);
   const color = config.color?.fixedColor || (shown && thresholdColor(config, shown.value));
   if (color) number.style.setProperty("--tone", color);
-  const label = count > 1 ? el("span", { class: "label" }, config.displayName || name) : null;
+  const label = count > 1 ? el("span", { class: "label" }, word) : null;
   const mark = !closed && open ? el("span", { class: "chip" }, t("provisional")) : null;
   return el("div", { class: "value" }, number, mark, label);
+}
+
+// "▲ Critical": in a narrow tile the shape goes to the number and the word under it.
+function apart(label) {
+  const found = /^([^\p{L}\p{N}\s])\s+(.+)$/u.exec(label);
+  return found ? [`${found[1]}\u2009`, found[2]] : ["", label];
 }
 
 function panelFigure(config, shown) {
@@ -69,7 +75,7 @@ function panelFigure(config, shown) {
 function footnote(panel, name, { closed, open, old }) {
   const config = fieldConfig(panel, name);
   if (config.unit === "dateTimeAsIso") {
-    return closed || open ? `${day((closed || open).value)} ${t("zone")}` : t("noData");
+    return closed || open ? `${monthDay((closed || open).value)} ${t("zone")}` : t("noData");
   }
   if (closed) {
     const fresh = open && open.time > closed.time;
