@@ -29,9 +29,9 @@ class SpikePolicy:
     bin_ms: int = 300_000
     """Length of a bin, ms. Half-lives and windows below count these."""
 
-    rho: float = 1.5
+    rho: float = 1.3
     """Rates up to rho times the baseline still count as normal."""
-    regimes: tuple[float, ...] = (2.0, 3.0, 5.0, 10.0)
+    regimes: tuple[float, ...] = (2.0, 3.0, 5.0, 10.0, 30.0, 100.0)
     """Raised regimes, as multiples of the baseline."""
     pi: float = 1e-4
     """Probability per bin that a rise starts (shared equally by the regimes)."""
@@ -45,8 +45,11 @@ class SpikePolicy:
     drift: float = 0.1
     """s: standard deviation of the log of the true rate within the baseline's memory."""
 
-    evidence_cap: float = 10.0
-    """Largest ln L_q of one bin: no single bin, however wild, carries an alert by itself."""
+    evidence_cap: float = 4.0
+    """ln L_q up to which a bin's evidence counts in full ..."""
+    evidence_slope: float = 0.1
+    """... and the share that counts beyond it. False alerts come from single wild bins, true rises
+    from several high ones; only a truly absurd bin (200 times the usual) is an alert by itself."""
 
     baseline_half_life: float = 288.0
     """Half-life of the baseline's S and n, bins (288 five-minute bins are a day)."""
@@ -66,9 +69,9 @@ class SpikePolicy:
     count_ceiling: float = 1e6
     """Larger counts of a bin are read as this."""
 
-    watch: float = -3.5
+    watch: float = -4.0
     raised: float = -1.0
-    critical: float = 1.0
+    critical: float = 0.8
 
     window_bins: int = 12
     """Window of the count guard, of the clear rule and of what an event reports, bins."""
@@ -95,6 +98,8 @@ class SpikePolicy:
             raise ValueError("SpikePolicy.pi and .delta are probabilities inside (0, 1)")
         if not self.regimes or min(self.regimes) <= self.rho:
             raise ValueError("SpikePolicy.regimes must all lie above .rho")
+        if self.evidence_cap < 0 or not 0 <= self.evidence_slope <= 1:
+            raise ValueError("SpikePolicy.evidence_cap must be >= 0, .evidence_slope in [0, 1]")
         if self.rho < 1:
             raise ValueError("SpikePolicy.rho must be at least 1")
         if not self.phi_grid or min(self.phi_grid) <= 1:

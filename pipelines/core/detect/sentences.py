@@ -23,16 +23,17 @@ def explain(
     """
     zh_span, en_span = _span(event, now_ms)
     orders, seen = f"{event.exposure:,.0f}", f"{event.observed:,.0f}"
-    usual, (zh_times, en_times) = _number(event.expected), _times(event.observed, event.expected)
+    zh_usual, en_usual = _usual(event.expected)
+    zh_times, en_times = _times(event.observed, event.expected)
     gap = " " if entity_label_zh[-1:].isascii() else ""
     noun = "complaint" if round(event.observed) == 1 else "complaints"
     zh = (
         f"{entity_label_zh}{gap}在{zh_span}收到 {seen} 起投诉(对应约 {orders} 笔订单),"
-        f"平时同样的订单量约为 {usual} 起{zh_times}"
+        f"平时同样的订单量{zh_usual}{zh_times}"
     )
     en = (
         f"{entity_label_en} received {seen} {noun} between {en_span} (on about {orders} orders); "
-        f"about {usual} would be usual for as many orders{en_times}"
+        f"{en_usual} would be usual for as many orders{en_times}"
     )
     zh_end, en_end = _verdict(event)
     return zh + zh_end, en + en_end
@@ -66,10 +67,11 @@ def _local(time_ms: int) -> datetime:
     return datetime.fromtimestamp(time_ms / 1000, UTC).astimezone(SHANGHAI)
 
 
-def _number(value: float) -> str:
+def _usual(value: float) -> tuple[str, str]:
     if value < 0.05:
-        return "<0.1"
-    return f"{value:.1f}" if value < 10 else f"{value:,.0f}"
+        return "不到 0.1 起", "less than 0.1"
+    text = f"{value:.1f}" if value < 10 else f"{value:,.0f}"
+    return f"约为 {text} 起", f"about {text}"
 
 
 def _times(observed: float, expected: float) -> tuple[str, str]:

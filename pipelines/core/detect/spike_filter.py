@@ -24,7 +24,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from . import baseline
 from .dispersion import effective_dispersion, learn_dispersion, mixture_weights
-from .likelihood import log_likelihood, log_mix
+from .likelihood import log_likelihood, log_mix, powers_of_exp
 from .policy import SpikePolicy
 from .spike_state import Slots, SpikeState
 
@@ -33,7 +33,8 @@ Bools = NDArray[np.bool_]
 
 _ZERO_SHORTCUT_MU = 20.0
 """Above this mean a zero goes the general way: exp(-10 mu) would underflow."""
-_LOG_RATIO_FLOOR = -500.0
+_LOG_RATIO_BOUND = 500.0
+_BLOCK = 8192
 _TINY = 1e-300
 _PRIOR_MEAN_RANGE = (1e-12, 1e6)
 _PRIOR_WEIGHT_RANGE = (1e-9, 1e15)
@@ -165,6 +166,22 @@ def _clean(
 
 
 def _step(state: SpikeState, slots: Slots, inputs: _Inputs, policy: SpikePolicy) -> _Step:
+    """``_step_block`` over blocks whose temporaries fit the processor's cache."""
+    size = inputs.counts.size
+    if size <= _BLOCK:
+        return _step_block(state, slots, inputs, policy)
+    index = slots if not isinstance(slots, slice) else None
+    first = 0 if index is not None else slots.indices(state.capacity)[0]
+    parts = []
+    for low in range(0, size, _BLOCK):
+        high = min(low + _BLOCK, size)
+        some: Slots = slice(first + low, first + high) if index is None else index[low:high]
+        part = _Inputs(*(column[low:high] for column in inputs))
+        parts.append(_step_block(state, some, part, policy))
+    return _Step(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+
+
+def _step_block(state: SpikeState, slots: Slots, inputs: _Inputs, policy: SpikePolicy) -> _Step:
     exposure_sum = state.exposure_sum[slots]
     mean_rate = baseline.rate(
         state.counts_sum[slots], exposure_sum, inputs.prior_mean, inputs.prior_weight
@@ -209,8 +226,8 @@ def _zero_ratios(log_zero: Floats, weight: Floats, policy: SpikePolicy) -> Float
     """L_q of a zero count: the log likelihood is linear in the mean, so no gamma function."""
     ratios = np.empty((log_zero.shape[0], len(policy.regimes)))
     base = np.einsum("nk,nk->n", weight, np.exp(policy.rho * log_zero))
-    for i, q in enumerate(policy.regimes):
-        ratios[:, i] = np.einsum("nk,nk->n", weight, np.exp(q * log_zero)) / base
+    for i, zero in enumerate(powers_of_exp(log_zero, policy.regimes)):
+        ratios[:, i] = np.einsum("nk,nk->n", weight, zero) / base
     return ratios
 
 
@@ -222,8 +239,15 @@ def _general_ratios(
     ratios = np.empty((mu.size, len(policy.regimes)))
     for i, q in enumerate(policy.regimes):
         ratio = log_mix(log_weight, log_likelihood(counts, q * mu, phi, log_phi)) - base
-        ratios[:, i] = np.exp(np.clip(ratio, _LOG_RATIO_FLOOR, policy.evidence_cap))
+        ratios[:, i] = np.exp(_bounded(ratio, policy))
     return ratios, log_likelihood(counts, mu, phi, log_phi)
+
+
+def _bounded(log_ratio: Floats, policy: SpikePolicy) -> Floats:
+    """Evidence of one bin: full up to ``evidence_cap``, a share of it beyond."""
+    beyond = np.maximum(log_ratio - policy.evidence_cap, 0.0)
+    counted = log_ratio - (1.0 - policy.evidence_slope) * beyond
+    return np.clip(counted, -_LOG_RATIO_BOUND, _LOG_RATIO_BOUND)
 
 
 def _observe_known(

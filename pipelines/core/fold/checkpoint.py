@@ -4,7 +4,8 @@
     minute/NN    columns of the closed minute that stands in ring slot NN
     hour/NN      orders and complaints of a finished clock hour
     sessions/NN  the sessions of a chunk of slots
-    detector     filter, exposure and prior of the detector, at the end of its last bin
+    detector/N   filter, exposure and prior of the detector, at the end of a bin; two by turns,
+                 so that the one of the last head is there while the next is written
     book         JSON: open episodes, and flag events not yet known to be emitted
 
 A minute that is open is in no entry: its records have not been acknowledged and come again.
@@ -26,6 +27,7 @@ from pipelines.core.fold.state import FoldState
 from pipelines.core.metrics import ADDITIVE_NAMES, Columns
 from pipelines.core.rolling import HOURLY, RING_HOURS, RING_MINUTES
 from pipelines.core.sources import SourceState
+from pipelines.core.spikes import SpikeMonitor
 
 STATE_VERSION = 1
 Entries = dict[str, bytes]
@@ -70,7 +72,19 @@ def detector_entry(state: FoldState) -> Entries:
     arrays = state.monitor.to_arrays()
     arrays["groups"] = np.array([f"{p}\n{c}" for p, c in state.groups], dtype=np.str_)
     through = state.closed_through if state.closed_through is not None else -1
-    return {"detector": blob.pack(arrays | {"closed_through": np.array(through)})}
+    return {detector_name(state.monitor): blob.pack(arrays | {"closed_through": np.array(through)})}
+
+
+def detector_name(monitor: SpikeMonitor) -> str:
+    """Name of the entry for the bin just closed."""
+    return f"detector/{monitor.bins_closed % 2}"
+
+
+def newest_detector(entries: Entries, through: int | None) -> blob.Arrays | None:
+    """The newest detector entry that is not ahead of the head."""
+    found = [blob.unpack(v) for k, v in entries.items() if k.startswith("detector/")]
+    usable = [a for a in found if through is not None and int(a["closed_through"]) <= through]
+    return max(usable, key=lambda a: int(a["closed_through"])) if usable else None
 
 
 def book_entry(state: FoldState, outbox: list[FlagEvent]) -> Entries:
@@ -103,16 +117,16 @@ def restore(state: FoldState, head: Mapping[str, Any], entries: Entries) -> list
     chunks = [json.loads(v) for k, v in sorted(entries.items()) if k.startswith("sessions/")]
     state.sessions.restore(chunks)
     state.fit()
-    detector_through = _restore_detector(state, entries.get("detector"))
+    detector_through = _restore_detector(state, entries)
     _restore_hours(state, entries)
     _restore_minutes(state, entries, detector_through)
     return _restore_book(state, entries.get("book"))
 
 
-def _restore_detector(state: FoldState, packed: bytes | None) -> int:
-    if packed is None:
+def _restore_detector(state: FoldState, entries: Entries) -> int:
+    arrays = newest_detector(entries, state.closed_through)
+    if arrays is None:
         return -1
-    arrays = blob.unpack(packed)
     state.groups = {}
     for number, text in enumerate(arrays.pop("groups").tolist()):
         platform, category = text.split("\n")

@@ -20,7 +20,13 @@ import numpy as np
 from pipelines.core import blob
 from pipelines.core.detect import EpisodeBook
 from pipelines.core.flags import FlagEvent
-from pipelines.core.fold.checkpoint import STATE_VERSION, Entries, UnknownStateError
+from pipelines.core.fold.checkpoint import (
+    STATE_VERSION,
+    Entries,
+    UnknownStateError,
+    detector_name,
+    newest_detector,
+)
 from pipelines.core.metrics import ADDITIVE_NAMES
 from pipelines.core.rolling import HOURLY, RING_HOURS, RING_MINUTES
 from pipelines.core.rollup.levels import Level, MinuteCounts
@@ -76,7 +82,8 @@ def detector_entry(state: RollupState) -> Entries:
         for name, values in level.monitor.to_arrays().items()
     }
     through = state.closed_through if state.closed_through is not None else -1
-    return {"detector": blob.pack(arrays | {"closed_through": np.array(through)})}
+    name = detector_name(state.levels.merchant.monitor)
+    return {name: blob.pack(arrays | {"closed_through": np.array(through)})}
 
 
 def book_entry(state: RollupState, outbox: list[FlagEvent]) -> Entries:
@@ -112,15 +119,15 @@ def restore(state: RollupState, head: Mapping[str, Any], entries: Entries) -> li
     for level in state.levels.all():
         keys = json.loads(entries.get(f"keys/{level.kind}", b'{"groups": [], "rows": []}'))
         level.restore_keys(keys["rows"], keys["groups"])
-    detector_through = _restore_detector(state, entries.get("detector"))
+    detector_through = _restore_detector(state, entries)
     _restore_rings(state, entries, detector_through)
     return _restore_book(state, entries.get("book"))
 
 
-def _restore_detector(state: RollupState, packed: bytes | None) -> int:
+def _restore_detector(state: RollupState, entries: Entries) -> int:
     through = -1
-    if packed is not None:
-        arrays = blob.unpack(packed)
+    arrays = newest_detector(entries, state.closed_through)
+    if arrays is not None:
         through = int(arrays.pop("closed_through"))
         for level in state.levels.all():
             start = f"{level.kind}:"

@@ -1,0 +1,191 @@
+"""The first stage as the protocol drives it: decode, fold, close, look."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from pipelines.agents.stage import CLOSED_BIT, Entries, Output, Record, Work
+from pipelines.core.columns import TableColumns
+from pipelines.core.detect import DEFAULT_POLICY, SpikePolicy
+from pipelines.core.flags import FlagEvent
+from pipelines.core.fold import checkpoint
+from pipelines.core.fold.clock import (
+    ClockPolicy,
+    SourceKey,
+    TopicClock,
+    close_through,
+    minutes_to_close,
+)
+from pipelines.core.fold.close import close_minute, open_partials, tick
+from pipelines.core.fold.rows import RAW_TABLES, session_columns
+from pipelines.core.fold.stage import NO_MINUTE, Folded, fold, refuse
+from pipelines.core.fold.state import FoldState
+from pipelines.core.partials import CELLS_TOPIC, encode
+from pipelines.instruments import Instruments
+from schemas.batch import decode
+from schemas.errors import ContractError
+from schemas.identity import from_headers
+from schemas.telemetry import TOPICS, SampleType
+
+# Open minutes are sent on at once when a complaint came, else at most every so many ticks.
+QUIET_TICKS = 5
+Present = dict[tuple[str, str, str, int, int], tuple[int, int]]
+"""(topic, platform, source, epoch, sequence) -> (rows, late rows) that ClickHouse has."""
+
+
+class FoldStage:
+    """One partition of the telemetry topics."""
+
+    name = "fold"
+    topics: tuple[str, ...] = tuple(t.topic for t in SampleType)
+    emits_to: str | None = CELLS_TOPIC
+
+    def __init__(
+        self,
+        partition: int,
+        partitions: int,
+        instruments: Instruments,
+        clock: ClockPolicy | None = None,
+        spikes: SpikePolicy = DEFAULT_POLICY,
+    ) -> None:
+        self.state = FoldState(partition, partitions, clock, spikes)
+        self.present: Present = {}
+        self._instruments = instruments
+        self._version = 0
+        self._ticks = 0
+        self._complained = False
+
+    @property
+    def open_minutes(self) -> int:
+        return len(self.state.opens)
+
+    @property
+    def closed_through(self) -> int | None:
+        return self.state.closed_through
+
+    def load(self, head: Mapping[str, Any] | None, entries: Entries, version: int) -> Output:
+        self._version = version
+        if head is None:
+            return Output()
+        return Output(flags=checkpoint.restore(self.state, head, entries))
+
+    def fold(self, record: Record) -> Work:
+        try:
+            header = from_headers(record.headers, record.topic, record.partition)
+        except ContractError as error:
+            return self._dead(record, NO_MINUTE, None, [str(error)])
+        try:
+            batch = decode(record.value, header, record.broker_ms)
+        except ContractError as error:
+            done = refuse(self.state, header, record.broker_ms)
+            return self._dead(record, NO_MINUTE, (done.source, done.source_after), [str(error)])
+        done = fold(self.state, batch, record.offset, record.broker_ms)
+        self._count(record.topic, done)
+        work = Work(done.minute, (done.source, done.source_after))
+        ident = header.identity
+        key = (record.topic, ident.platform_id, ident.source, ident.epoch, ident.sequence)
+        if done.raw is not None and self.present.get(key) != (done.rows, done.late):
+            done.raw["version"] = np.full(done.rows, self._version, np.int64)
+            work.raw = (RAW_TABLES[ident.sample], done.raw)
+        if done.refused:
+            reasons = [str(e) for e in done.refused]
+            return self._dead(record, done.minute, work.after, reasons, work)
+        self._complained |= ident.sample is SampleType.COMPLAINTS and done.rows > 0
+        return work
+
+    def acknowledge(self, after: tuple[SourceKey, dict[str, Any]]) -> None:
+        source, data = after
+        self.state.acknowledged[source] = data
+
+    def ready(self, clocks: Mapping[str, TopicClock]) -> list[int]:
+        state = self.state
+        if state.closed_through is None:
+            return []
+        through = close_through(state.sources, clocks, state.newest, state.clock)
+        if through is None or through <= state.closed_through:
+            return []
+        return minutes_to_close(through, state.closed_through, state.opens)
+
+    def close(self, minute: int, now_ms: int) -> Output:
+        bins = self.state.monitor.bins_closed
+        closed = close_minute(self.state, minute, self._version, now_ms)
+        out = Output(messages=[encode(closed.partial)], flags=closed.flags)
+        if closed.indicators is not None:
+            out.tables.append(("indicators_session", closed.indicators))
+        out.entries = checkpoint.minute_entry(self.state, closed)
+        if self.state.monitor.bins_closed != bins:
+            out.entries |= checkpoint.detector_entry(self.state)
+        out.tables += self._sessions_and_completeness(minute)
+        return out
+
+    def tick(self, now_ms: int) -> Output:
+        self._ticks += 1
+        if not self._complained and self._ticks % QUIET_TICKS:
+            return Output()
+        flags = tick(self.state, now_ms) if self._complained else []
+        self._complained = False
+        partials = open_partials(self.state, self._version + self._ticks % CLOSED_BIT)
+        return Output(messages=[encode(p) for p in partials], flags=flags)
+
+    def book(self, outbox: list[FlagEvent]) -> Entries:
+        return checkpoint.session_entries(self.state) | checkpoint.book_entry(self.state, outbox)
+
+    def head(self) -> dict[str, Any]:
+        return checkpoint.head(self.state)
+
+    def _dead(
+        self, record: Record, minute: int, after: Any, reasons: list[str], work: Work | None = None
+    ) -> Work:
+        self._instruments.refused.labels(record.topic).inc(len(reasons))
+        work = work or Work(minute, after)
+        work.dead = (TOPICS[record.topic].dlq_topic, reasons)
+        return work
+
+    def _count(self, topic: str, done: Folded) -> None:
+        self._instruments.rows.labels(topic).inc(done.rows)
+        self._instruments.late_rows.inc(done.late)
+        self._instruments.duplicates.inc(int(done.duplicate))
+
+    def _sessions_and_completeness(self, minute: int) -> list[tuple[str, TableColumns]]:
+        out: list[tuple[str, TableColumns]] = []
+        fresh, self.state.sessions.fresh = self.state.sessions.fresh, []
+        if fresh:
+            columns = session_columns(fresh)
+            columns["version"] = np.full(len(fresh), self._version, np.int64)
+            out.append(("sessions", columns))
+        rows = completeness_columns(self.state, minute, self._version)
+        return [*out, ("completeness", rows)] if rows else out
+
+
+def completeness_columns(state: FoldState, minute: int, version: int) -> TableColumns | None:
+    """Running totals of each (topic, source, epoch) of the partition, after a closed minute."""
+    rows = [
+        (key, source, epoch, seen)
+        for key, source in state.sources.items()
+        for epoch, seen in source.ranges.items()
+        if epoch == max(source.ranges)
+    ]
+    if not rows:
+        return None
+    n = len(rows)
+    sources = [source for _, source, _, _ in rows]
+    return {
+        "minute": np.full(n, minute * 60, np.int64),
+        "topic": [key[0] for key, _, _, _ in rows],
+        "platform_id": [key[1] for key, _, _, _ in rows],
+        "source": [key[2] for key, _, _, _ in rows],
+        "kafka_partition": np.full(n, state.partition, np.int64),
+        "epoch": np.array([epoch for _, _, epoch, _ in rows], np.int64),
+        "next_sequence": np.array([seen.next for _, _, _, seen in rows], np.int64),
+        "gaps": np.array([seen.missing for _, _, _, seen in rows], np.int64),
+        "batches": np.array([s.batches for s in sources], np.int64),
+        "rows": np.array([s.rows for s in sources], np.int64),
+        "duplicates": np.array([s.duplicates for s in sources], np.int64),
+        "late_rows": np.array([s.late_rows for s in sources], np.int64),
+        "refused": np.array([s.refused for s in sources], np.int64),
+        "watermark": np.array([s.watermark_ms for s in sources], np.int64),
+        "version": np.full(n, version, np.int64),
+    }

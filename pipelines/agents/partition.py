@@ -1,0 +1,354 @@
+"""One partition of a stage under the checkpoint protocol (docs/adr/0003, DESIGN section 3).
+
+`receive` is the way in: fold in offset order, guarded by our own position. `commit` is the way
+out, as numbered steps whose order is the argument for correctness.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import structlog
+
+from pipelines.agents.stage import Entries, Output, Record, Stage, Work, version_of
+from pipelines.agents.store import Event, StateStore, event_context
+from pipelines.core.flags import FlagEvent
+from pipelines.core.fold.clock import TopicClock
+from pipelines.core.positions import Position
+from pipelines.sinks.raw import RawRows
+
+log = structlog.get_logger()
+HEAD_FORMAT = 1
+# A restart reads again what the run before had read, and meanwhile closes nothing; but never
+# more open minutes than this, for memory's sake.
+MAX_HELD_MINUTES = 30
+# Entries that say which key (session, cell, series) stands at which slot.
+_KEYS = ("sessions/", "keys/", "cells")
+
+
+class Moved(Exception):  # noqa: N818 - not an error: the partition now belongs to another generation
+    """The consumer group has moved on: discard the state, write nothing."""
+
+
+class Outlet(Protocol):
+    """What a partition needs of the worker around it."""
+
+    raw: RawRows
+
+    def generation(self) -> int: ...
+    async def store(self, table: str, columns: Any) -> Any: ...
+    async def send(self, topic: str, messages: list[bytes], partition: int) -> None: ...
+    async def dead_letter(self, topic: str, record: Record, reasons: list[str]) -> None: ...
+    async def emit(self, flags: list[FlagEvent], version: int) -> None: ...
+
+
+@dataclass(slots=True)
+class Pending:
+    """A folded record that is not acknowledged yet."""
+
+    offset: int
+    broker_ms: int
+    minute: int
+    after: Any
+    event: Event
+    stored: bool
+
+
+@dataclass(slots=True)
+class TopicState:
+    """One topic of the partition. `acknowledged` is the checkpoint's position: where to resume."""
+
+    position: Position[Event]
+    acknowledged: int
+    end_at_load: int
+    pending: deque[Pending] = field(default_factory=deque)
+    broker_ms: int = 0
+    acknowledged_broker_ms: int = 0
+
+
+class Partition:
+    """State, positions and pending records of (stage, partition) within one generation."""
+
+    def __init__(
+        self, number: int, generation: int, stage: Stage, store: StateStore, outlet: Outlet
+    ) -> None:
+        self.number = number
+        self.generation = generation
+        self.stage = stage
+        self.topics: dict[str, TopicState] = {}
+        self.epoch = 0
+        self.version = 0
+        self.repeats = 0
+        self.last_checkpoint = time.time()
+        self.event: Event | None = None
+        self._store = store
+        self._outlet = outlet
+        self._outbox: list[FlagEvent] = []
+        self._names: set[str] = set()
+        self._head: dict[str, Any] = {}
+        self._dead: list[tuple[str, Record, list[str], Pending]] = []
+
+    # -- loading ------------------------------------------------------------------------------
+
+    async def load(self, event: Event, begins: Mapping[str, int], ends: Mapping[str, int]) -> None:
+        """Take the partition over: claim an epoch, restore, and emit what may not have been.
+
+        `begins` and `ends` are the offsets that Kafka has of each topic. Raises Moved.
+        """
+        self.event = event
+        with event_context(event):
+            stored = self._store.read("head")
+            head = None if stored is None else json.loads(stored[1])
+            entries = {} if head is None else self._read_entries(head)
+        self.epoch = 1 if stored is None else stored[0] + 1
+        self.version = version_of(self.epoch, self.generation)
+        self._resume(head, begins, ends)
+        again = self.stage.load(head, entries, self.version)
+        self._outbox = again.flags
+        await self._claim(head, entries)
+        await self._emit()
+
+    def _read_entries(self, head: Mapping[str, Any]) -> Entries:
+        self._names = set(head["names"])
+        found = {name: self._store.read(name) for name in self._names}
+        return {name: value[1] for name, value in found.items() if value is not None}
+
+    async def _claim(self, head: Mapping[str, Any] | None, entries: Entries) -> None:
+        """Write what the last checkpoint wrote again under our epoch, and all keys of arrays.
+
+        The local store can be ahead of the changelog by one checkpoint that was cut off, and an
+        epoch that is not in Kafka fences nobody. What says which key a slot belongs to must not
+        be written over by a worker that wakes up late.
+        """
+        written = set() if head is None else set(head["written"])
+        again = {n: v for n, v in entries.items() if n in written or n.startswith(_KEYS)}
+        await self._write(again)
+
+    def _resume(
+        self, head: Mapping[str, Any] | None, begins: Mapping[str, int], ends: Mapping[str, int]
+    ) -> None:
+        positions = {} if head is None else head["positions"]
+        for topic in self.stage.topics:
+            at, broker_ms = positions.get(topic, (begins[topic], 0))
+            if at > ends[topic] or at < begins[topic]:
+                # Retention removed records that nobody read, or the topic was made anew.
+                log.warning(
+                    "position is outside of the topic",
+                    stage=self.stage.name, topic=topic, partition=self.number,
+                    position=at, begin=begins[topic], end=ends[topic],
+                )  # fmt: skip
+                at = begins[topic]
+            state = TopicState(Position(at), at, ends[topic])
+            state.broker_ms = state.acknowledged_broker_ms = broker_ms
+            self.topics[topic] = state
+
+    # -- the way in ---------------------------------------------------------------------------
+
+    def receive(self, event: Event, record: Record, now: float) -> int:
+        """Offer a record; returns how many could be folded."""
+        self.event = event
+        topic = self.topics[record.topic]
+        if record.offset < topic.position.next:
+            self.repeats += 1
+            if record.offset < topic.acknowledged:
+                # Where nobody acknowledges it the committed offset would stand still for ever.
+                event.message.ack(event.app.consumer)
+            return 0
+        ready = topic.position.offer(record.offset, event, now)
+        for offset, one in ready:
+            self._fold(topic, offset, one, record if one is event else record_of(one))
+        return len(ready)
+
+    def _fold(self, topic: TopicState, offset: int, event: Event, record: Record) -> None:
+        work = self.stage.fold(record)
+        topic.broker_ms = max(topic.broker_ms, record.broker_ms)
+        pending = Pending(
+            offset, record.broker_ms, work.minute, work.after, event, work.raw is None
+        )
+        topic.pending.append(pending)
+        if work.raw is not None:
+            self._outlet.raw.add(*work.raw, _mark(pending))
+        if work.dead is not None:
+            # The bytes are kept only for a record that goes to the dead-letter topic.
+            self._dead.append((work.dead[0], record, work.dead[1], pending))
+            pending.stored = False
+        event.message.value = None
+        event.value = None
+
+    # -- the way out --------------------------------------------------------------------------
+
+    def clocks(self, now_ms: int, ends: Mapping[str, int]) -> dict[str, TopicClock]:
+        """The clock of each topic; `ends` are the newest offsets known."""
+        out = {}
+        crowded = self.stage.open_minutes > MAX_HELD_MINUTES
+        for name, topic in self.topics.items():
+            caught_up = topic.position.next >= ends.get(name, 1 << 62)
+            clock = max(now_ms, topic.broker_ms) if caught_up else topic.broker_ms
+            out[name] = TopicClock(clock, crowded or topic.position.next >= topic.end_at_load)
+        return out
+
+    async def look(self, now_ms: int) -> None:
+        """Detectors and provisional figures on the open minutes. Raises Moved."""
+        output = self.stage.tick(now_ms)
+        self._outbox += output.flags
+        await self._emit()
+        for table, columns in output.tables:
+            await self._outlet.store(table, columns)
+        if output.messages and self.stage.emits_to:
+            await self._outlet.send(self.stage.emits_to, output.messages, 0)
+
+    async def commit(
+        self, now_ms: int, ends: Mapping[str, int], limit: int, *, force: bool = False
+    ) -> int:
+        """Close what can be closed, and checkpoint it. Returns minutes closed. Raises Moved.
+
+        `force` makes a checkpoint although nothing closed, so that positions move on.
+        """
+        minutes = self.stage.ready(self.clocks(now_ms, ends))[:limit]
+        if not minutes and not force:
+            return 0
+        # 1. Close. All that follows speaks of the state at this moment; folding may go on.
+        outputs = self._close(minutes, now_ms)
+        through = self.stage.closed_through
+        # 2. ClickHouse has the raw rows, the dead letters are in their topic.
+        await self._outlet.raw.flush()
+        await self._flush_dead()
+        # 3. ClickHouse has the indicators.
+        for table, columns in _tables(outputs):
+            await self._outlet.store(table, columns)
+        self.check()
+        # 4. Partials and closed-through marks are in Kafka.
+        messages = [m for output in outputs for m in output.messages]
+        if messages and self.stage.emits_to:
+            await self._outlet.send(self.stage.emits_to, messages, 0)
+        # 5. Flags: first the intent is kept, then they are emitted.
+        self._outbox += [flag for output in outputs for flag in output.flags]
+        await self._emit()
+        # 6. The entries and the new head are in the changelog.
+        done = self._acknowledgeable(through)
+        entries: Entries = {}
+        for output in outputs:
+            entries |= output.entries
+        await self._write(entries)
+        # 7. Still ours? Then the records need not come again.
+        self.check()
+        for pending in done:
+            pending.event.message.ack(pending.event.app.consumer)
+        self.last_checkpoint = time.time()
+        return len(outputs)
+
+    def _close(self, minutes: list[int], now_ms: int) -> list[Output]:
+        """Close minutes, up to the end of a detector's bin: a checkpoint holds at most one."""
+        outputs = []
+        for minute in minutes:
+            outputs.append(self.stage.close(minute, now_ms))
+            if any(name.startswith("detector/") for name in outputs[-1].entries):
+                break
+        return outputs
+
+    async def _emit(self) -> None:
+        """Flags: an onset is made final in the checkpoint before anyone hears of it."""
+        if not self._outbox:
+            return
+        flags = list(self._outbox)
+        with event_context(self._event()):
+            for name, value in self.stage.book(flags).items():
+                self._put(name, value)
+            # The head of the last checkpoint: minutes closed since are not in the entries yet.
+            self._put_head()
+        await self._store.acknowledged()
+        self.check()
+        await self._outlet.emit(flags, self.version)
+        self.check()
+        del self._outbox[: len(flags)]
+
+    def _acknowledgeable(self, through: int | None) -> list[Pending]:
+        """Records, in order, all of whose minutes are closed and whose rows are stored."""
+        done = []
+        closed = -1 if through is None else through
+        for topic in self.topics.values():
+            while topic.pending and topic.pending[0].minute <= closed and topic.pending[0].stored:
+                pending = topic.pending.popleft()
+                if pending.after is not None:
+                    self.stage.acknowledge(pending.after)
+                topic.acknowledged = pending.offset + 1
+                topic.acknowledged_broker_ms = pending.broker_ms
+                done.append(pending)
+        return done
+
+    async def _flush_dead(self) -> None:
+        dead, self._dead = self._dead, []
+        for topic, record, reasons, pending in dead:
+            await self._outlet.dead_letter(topic, record, reasons)
+            pending.stored = True
+
+    async def _write(self, entries: Entries) -> None:
+        with event_context(self._event()):
+            written = entries | self.stage.book(self._outbox)
+            for name, value in written.items():
+                self._put(name, value)
+            self._head = self.stage.head() | {"written": sorted(written)}
+            self._put_head()
+        await self._store.acknowledged()
+
+    def _put(self, name: str, value: bytes) -> None:
+        self._names.add(name)
+        self._store.write(name, self.epoch, value)
+
+    def _put_head(self) -> None:
+        positions = {
+            name: (topic.acknowledged, topic.acknowledged_broker_ms)
+            for name, topic in self.topics.items()
+        }
+        head = self._head | {
+            "format": HEAD_FORMAT,
+            "generation": self.generation,
+            "positions": positions,
+            "names": sorted(self._names),
+        }
+        self._store.write("head", self.epoch, json.dumps(head).encode())
+
+    def _event(self) -> Event:
+        if self.event is None:
+            raise RuntimeError("the partition was not loaded")
+        return self.event
+
+    def check(self) -> None:
+        """Raise Moved where the partition belongs to another generation by now."""
+        if self._outlet.generation() != self.generation:
+            raise Moved
+
+
+def _mark(pending: Pending) -> Callable[[], None]:
+    def stored() -> None:
+        pending.stored = True
+
+    return stored
+
+
+def _tables(outputs: list[Output]) -> list[tuple[str, Any]]:
+    return [table for output in outputs for table in output.tables]
+
+
+def record_of(event: Event) -> Record:
+    """A Faust event as a plain record."""
+    message = event.message
+    headers = message.headers or ()
+    pairs = headers.items() if isinstance(headers, Mapping) else headers
+    value = message.value
+    return Record(
+        message.topic,
+        message.partition,
+        message.offset,
+        round((message.timestamp or 0.0) * 1000),
+        value if value is None or isinstance(value, bytes) else bytes(value),
+        tuple((str(k), v) for k, v in pairs),
+    )
+
+
+__all__ = ["Moved", "Partition", "Work", "record_of"]

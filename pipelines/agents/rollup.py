@@ -1,0 +1,89 @@
+"""The second stage as the protocol drives it: partials in, cells and wider flags out."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Mapping
+from typing import Any
+
+import structlog
+
+from pipelines.agents.stage import CLOSED_BIT, Entries, Output, Record, Work
+from pipelines.core.detect import DEFAULT_POLICY, SpikePolicy
+from pipelines.core.flags import FlagEvent
+from pipelines.core.fold.clock import TopicClock
+from pipelines.core.partials import CELLS_TOPIC, decode
+from pipelines.core.rollup import checkpoint
+from pipelines.core.rollup.state import RollupState
+
+log = structlog.get_logger()
+OPEN_ROWS_TICKS = 3
+NO_MINUTE = -1
+
+
+class RollupStage:
+    """The one partition of the cells topic."""
+
+    name = "rollup"
+    topics: tuple[str, ...] = (CELLS_TOPIC,)
+    emits_to: str | None = None
+
+    def __init__(self, partitions: int, spikes: SpikePolicy = DEFAULT_POLICY) -> None:
+        self.state = RollupState(partitions, spikes)
+        self._keys = checkpoint.KeyEntries()
+        self._version = 0
+        self._ticks = 0
+
+    @property
+    def open_minutes(self) -> int:
+        return len(self.state.partials)
+
+    @property
+    def closed_through(self) -> int | None:
+        return self.state.closed_through
+
+    def load(self, head: Mapping[str, Any] | None, entries: Entries, version: int) -> Output:
+        self._version = version
+        if head is None:
+            return Output()
+        return Output(flags=checkpoint.restore(self.state, head, entries))
+
+    def fold(self, record: Record) -> Work:
+        try:
+            partial = decode(record.value or b"")
+        except (ValueError, KeyError, struct.error) as error:
+            # Ours alone write here, so this is a bug or a stranger; it must not stop the others.
+            log.error("unreadable partial", offset=record.offset, error=type(error).__name__)
+            return Work(NO_MINUTE)
+        return Work(self.state.fold(partial))
+
+    def acknowledge(self, after: Any) -> None:
+        """Nothing: what a partition said is in the head as of the last closed minute."""
+
+    def ready(self, clocks: Mapping[str, TopicClock]) -> list[int]:
+        return self.state.ready() if all(c.settled for c in clocks.values()) else []
+
+    def close(self, minute: int, now_ms: int) -> Output:
+        bins = self.state.levels.merchant.monitor.bins_closed
+        closed = self.state.close_minute(minute, self._version + CLOSED_BIT, now_ms)
+        out = Output(flags=closed.flags)
+        if closed.indicators is not None:
+            out.tables.append(("indicators_cell", closed.indicators))
+        out.entries = checkpoint.minute_entry(self.state, closed)
+        if self.state.levels.merchant.monitor.bins_closed != bins:
+            out.entries |= checkpoint.detector_entry(self.state)
+        return out
+
+    def tick(self, now_ms: int) -> Output:
+        self._ticks += 1
+        out = Output(flags=self.state.tick(now_ms))
+        if self._ticks % OPEN_ROWS_TICKS == 0:
+            version = self._version + self._ticks % CLOSED_BIT
+            out.tables = [("indicators_cell", rows) for rows in self.state.open_rows(version)]
+        return out
+
+    def book(self, outbox: list[FlagEvent]) -> Entries:
+        return self._keys.changed(self.state) | checkpoint.book_entry(self.state, outbox)
+
+    def head(self) -> dict[str, Any]:
+        return checkpoint.head(self.state)

@@ -1,0 +1,126 @@
+"""The pipeline's own commands: worker, migrate, topics."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import structlog
+import typer
+from clickhouse_driver import errors as driver_errors
+from kafka.errors import KafkaError
+from pydantic import ValidationError
+
+from pipelines.settings import Settings
+
+app = typer.Typer(no_args_is_help=True, help="Run the pipeline's processes.")
+
+
+class CommandError(SystemExit):
+    """A failure told in one line."""
+
+    def __init__(self, message: str, code: int = 1) -> None:
+        typer.echo(f"livewatch: {message}", err=True)
+        super().__init__(code)
+
+
+def settings() -> Settings:
+    """Settings from the environment; one line a wrong variable."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        lines = [
+            f"LIVEWATCH_{'_'.join(str(p) for p in e['loc']).upper()}: {e['msg']}"
+            for e in error.errors()
+        ]
+        raise CommandError("; ".join(lines), 2) from None
+
+
+@app.command()
+def worker(
+    name: Annotated[str, typer.Option(help="Unique among the workers of a group.")] = "w1",
+    state_dir: Annotated[
+        Path, typer.Option(help="Where the worker keeps its copy of the state; one per worker.")
+    ] = Path(".livewatch/state/w1"),
+    http_port: Annotated[
+        int, typer.Option(min=1, max=65535, help="Port of /healthz, /readyz and /metrics.")
+    ] = 6066,
+) -> None:
+    """Fold telemetry into indicators and flags.
+
+    Reads the telemetry topics as a member of the consumer group, and writes to ClickHouse.
+    Start as many as there are cores; partitions move between them by themselves.
+    """
+    config = settings()
+    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(message)s")
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            structlog.processors.JSONRenderer(),
+        ],
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
+    import faust
+
+    from pipelines.agents.worker import Worker
+
+    state_dir.mkdir(parents=True, exist_ok=True)
+    made = Worker(config, name, state_dir, http_port)
+    faust.Worker(
+        made.app, loglevel="warn", console_port=0, blocking_timeout=0
+    ).execute_from_commandline()
+
+
+@app.command()
+def migrate(
+    dry_run: Annotated[bool, typer.Option(help="Show the statements and change nothing.")] = False,
+    to: Annotated[
+        int | None, typer.Option(min=0, help="Number to go to, forward or back; the newest.")
+    ] = None,
+) -> None:
+    """Bring the warehouse's schema to a numbered version."""
+    from pipelines.warehouse.client import connect
+    from pipelines.warehouse.migrate import applied_number, load, plan, run
+
+    config = settings()
+    try:
+        client = connect(config, database="default")
+        database = config.clickhouse_database
+        steps = plan(load(), applied_number(client, database), to)
+        for step in steps:
+            typer.echo(str(step))
+            if dry_run:
+                for statement in step.statements():
+                    typer.echo(f"{statement};\n")
+        if not dry_run:
+            run(client, database, steps)
+            typer.echo(f"schema of {database} is at {applied_number(client, database):04d}")
+    except (driver_errors.Error, OSError, EOFError) as error:
+        where = f"{config.clickhouse_host}:{config.clickhouse_port}"
+        raise CommandError(f"ClickHouse at {where}: {str(error).splitlines()[0]}") from None
+    except ValueError as error:
+        raise CommandError(str(error), 2) from None
+
+
+@app.command()
+def topics(
+    partitions: Annotated[
+        int | None, typer.Option(min=1, help="Partitions of each telemetry topic.")
+    ] = None,
+) -> None:
+    """Create the Kafka topics that are missing."""
+    from pipelines.topics import TopicError, ensure
+
+    config = settings()
+    count = partitions or config.partitions
+    try:
+        made = ensure(config.bootstrap, config.group, count, config.replication)
+    except TopicError as error:
+        raise CommandError(str(error)) from None
+    except KafkaError as error:
+        raise CommandError(f"Kafka at {config.bootstrap}: {error}") from None
+    typer.echo(f"created {len(made)} topics" if made else "all topics are there")

@@ -1,0 +1,1 @@
+"""Where the stages write: ClickHouse and the dead-letter topics."""
