@@ -12,6 +12,7 @@ from importlib import import_module
 import typer
 from typer.core import TyperGroup
 
+from deploy.check.command import demo_check
 from deploy.errors import UserError
 from deploy.stack import cli as stack
 
@@ -35,6 +36,7 @@ app = typer.Typer(
     """,
 )
 stack.register(app)
+app.command("demo-check")(demo_check)
 
 _PASS_ON = {"ignore_unknown_options": True, "allow_extra_args": True, "help_option_names": []}
 

@@ -18,8 +18,6 @@ from typing import Any
 
 import pytest
 from clickhouse_driver import Client
-from kafka import KafkaAdminClient
-from kafka.admin import NewTopic
 
 from deploy.stack.clickhouse import Server, read_password
 from deploy.stack.home import Home
@@ -110,13 +108,18 @@ class Kafka(RunningServer):
         log = directory / "kafka.log"
         super().__init__(broker.command, lambda: kafka_not_ready(broker.bootstrap), log)
 
-    def admin(self) -> KafkaAdminClient:
+    def admin(self) -> Any:
+        """An admin client; close it."""
+        from kafka import KafkaAdminClient  # heavy: unit tests do without it
+
         return KafkaAdminClient(bootstrap_servers=self.bootstrap)
 
     def create_topics(
         self, partitions: int, *names: str, config: Mapping[str, str] | None = None
     ) -> None:
         """Create topics (the three of telemetry when none is named) with LogAppendTime."""
+        from kafka.admin import NewTopic
+
         settings = {"message.timestamp.type": "LogAppendTime", **(config or {})}
         topics = [NewTopic(n, partitions, 1, topic_configs=settings) for n in names or TOPICS]
         with closing(self.admin()) as admin:

@@ -77,7 +77,7 @@ def up(
     settings = StackSettings(where, fill_in(chosen, workers), workers, partitions, screen)
     control.refuse_if_running(where)
     if detach:
-        control.detach(where, _arguments(settings, fresh=fresh), say)
+        control.detach(where, arguments_of(settings, fresh=fresh), say)
         return
     Home(where).prepare()
     clean = Supervisor(settings, steps(settings), say).run(fresh=fresh)
@@ -159,8 +159,10 @@ def register(app: typer.Typer) -> None:
 
 def fill_in(chosen: Ports, workers: int) -> Ports:
     """Replace each 0 by a free port."""
-    free = ports.free_ports(workers)
     names = [f.name for f in fields(Ports)]
+    if all(getattr(chosen, name) for name in names):
+        return chosen
+    free = ports.free_ports(workers)
     return Ports(**{name: getattr(chosen, name) or getattr(free, name) for name in names})
 
 
@@ -178,7 +180,7 @@ def _home(home: Path | None) -> Path:
     return home.expanduser().absolute()
 
 
-def _arguments(settings: StackSettings, *, fresh: bool) -> list[str]:
+def arguments_of(settings: StackSettings, *, fresh: bool) -> list[str]:
     """The same choice as command-line arguments."""
     ports_given = {
         f"--{f.name.replace('_', '-')}-port": getattr(settings.ports, f.name) for f in fields(Ports)

@@ -13,11 +13,35 @@ from pathlib import Path
 from deploy.errors import StackError
 from deploy.stack import statefile
 from deploy.stack.home import Home
-from deploy.stack.process import ProcessId, last_lines
+from deploy.stack.process import ProcessId
 from deploy.stack.statefile import Phase, State
 
 # Longer than all graces of a stack together: after it something is wrong with the supervisor.
 _STOP_TIMEOUT = 180.0
+
+
+class Echo:
+    """Passes on the whole lines of a growing file; `last` is the last one."""
+
+    def __init__(self, log: Path, say: Callable[[str], None]) -> None:
+        self._log = log
+        self._say = say
+        self._seen = 0
+        self.last = ""
+
+    def pump(self) -> None:
+        """Say the lines that came since the last call; a refusal is its caller's to say."""
+        if not self._log.exists():
+            return
+        with self._log.open("rb") as file:
+            file.seek(self._seen)
+            text = file.read()
+        whole = text.rfind(b"\n") + 1
+        self._seen += whole
+        for line in text[:whole].decode("utf-8", "replace").splitlines():
+            self.last = line
+            if not line.startswith("livewatch: "):
+                self._say(line)
 
 
 def refuse_if_running(home: Path) -> None:
@@ -37,7 +61,7 @@ def detach(home: Path, arguments: list[str], say: Callable[[str], None]) -> None
     Raises StackError with what it last said when it ends before.
     """
     Home(home).prepare()
-    log = Home(home).logs.parent / "run" / "supervisor.log"
+    log = Home(home).run / "supervisor.log"
     with log.open("wb") as out:
         process = subprocess.Popen(
             [sys.executable, "-m", "deploy.cli", "up", *arguments],
@@ -46,12 +70,12 @@ def detach(home: Path, arguments: list[str], say: Callable[[str], None]) -> None
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-    seen = 0
+    echo = Echo(log, say)
     while True:
         ended = process.poll() is not None
-        seen = _echo(log, seen, say)
+        echo.pump()
         if ended:
-            raise StackError(" ".join(last_lines(log)).removeprefix("livewatch: ") or "up ended")
+            raise StackError(echo.last.removeprefix("livewatch: ") or "the stack ended")
         if _is_ready(home, process.pid):
             return
         time.sleep(0.1)
@@ -98,14 +122,3 @@ def _sweep(state: State) -> int:
 def _is_ready(home: Path, pid: int) -> bool:
     state = statefile.read(Home(home).state_file)
     return bool(state and state.phase == Phase.READY and state.supervisor == ProcessId.of(pid))
-
-
-def _echo(log: Path, seen: int, say: Callable[[str], None]) -> int:
-    """Say the whole lines that came since byte `seen`; the byte after the last of them."""
-    with log.open("rb") as file:
-        file.seek(seen)
-        text = file.read()
-    whole = text.rfind(b"\n") + 1
-    for line in text[:whole].decode("utf-8", "replace").splitlines():
-        say(line)
-    return seen + whole

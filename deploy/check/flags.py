@@ -1,0 +1,156 @@
+"""Flags against the ground truth that the simulator wrote before it started."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from deploy.check.warehouse import Warehouse
+from producers.simulate.anomalies import HOUR_MS, Anomaly
+
+GRADES = ("watch", "raised", "critical")
+#: A spike below this many expected complaints in an hour is no promise.
+LEAST_EXCESS = 8.0
+# Complaints go on a little after a spike's end, and a roll-up needs several bins to tell.
+_AFTER_MS = HOUR_MS
+
+#: (level, id): a session, a merchant, a platform/category or a platform.
+Entity = tuple[str, str]
+
+
+@dataclass(frozen=True)
+class Decision:
+    """When a flag first reached a grade; `within` holds its entity and what contains that."""
+
+    flag_id: str
+    grade: str
+    event_ms: int
+    entity: Entity
+    within: frozenset[Entity]
+
+
+@dataclass(frozen=True)
+class SpikeOutcome:
+    """One injected spike; delay in event time from its start, None when it was not found."""
+
+    id: str
+    entity_type: str
+    expected_excess: float
+    found_as: str | None
+    grade: str | None
+    delay_s: float | None
+
+
+@dataclass(frozen=True)
+class FlagReport:
+    """`false_flags` by grade: flags that no injected anomaly explains, each at its highest."""
+
+    spikes: list[SpikeOutcome]
+    false_flags: dict[str, int]
+
+    @property
+    def injected(self) -> int:
+        return len(self.spikes)
+
+    @property
+    def found(self) -> int:
+        return sum(spike.delay_s is not None for spike in self.spikes)
+
+
+def judge(truth: Iterable[Anomaly], decisions: Iterable[Decision]) -> FlagReport:
+    """Which spikes of the ground truth were found, and which flags nothing explains."""
+    anomalies, made = list(truth), list(decisions)
+    owed = [a for a in anomalies if a.kind == "F01" and a.expected_excess >= LEAST_EXCESS]
+    return FlagReport([_outcome(spike, made) for spike in owed], _false_flags(anomalies, made))
+
+
+def _outcome(spike: Anomaly, made: list[Decision]) -> SpikeOutcome:
+    """Found: raised or critical on the entity itself, or on a roll-up that contains it."""
+    around = containing(spike)
+    hits = [d for d in made if d.grade != "watch" and d.entity in around and _in_time(spike, d)]
+    best = min(hits, key=lambda d: d.event_ms, default=None)
+    return SpikeOutcome(
+        spike.id,
+        spike.entity_type,
+        spike.expected_excess,
+        best.entity[0] if best else None,
+        max((d.grade for d in hits), key=GRADES.index, default=None),
+        (best.event_ms - spike.start_ms) / 1000 if best else None,
+    )
+
+
+def _false_flags(anomalies: list[Anomaly], made: list[Decision]) -> dict[str, int]:
+    worst: dict[str, str] = {}
+    for decision in made:
+        if any(explains(anomaly, decision) for anomaly in anomalies):
+            continue
+        known = worst.get(decision.flag_id, GRADES[0])
+        worst[decision.flag_id] = max(known, decision.grade, key=GRADES.index)
+    return {grade: sum(g == grade for g in worst.values()) for grade in GRADES}
+
+
+def explains(anomaly: Anomaly, decision: Decision) -> bool:
+    """Whether the flag is on what was hit, on a part of it, or on what contains it."""
+    hit = (anomaly.entity_type, entity_id(anomaly))
+    related = decision.entity in containing(anomaly) or hit in decision.within
+    return related and _in_time(anomaly, decision)
+
+
+def _in_time(anomaly: Anomaly, decision: Decision) -> bool:
+    return anomaly.start_ms <= decision.event_ms <= anomaly.end_ms + _AFTER_MS
+
+
+def entity_id(anomaly: Anomaly) -> str:
+    """As flags name it: a category is one of a platform."""
+    if anomaly.entity_type == "category":
+        return f"{anomaly.platform}/{anomaly.entity_id}"
+    return anomaly.platform if anomaly.entity_type == "source" else anomaly.entity_id
+
+
+def containing(anomaly: Anomaly) -> frozenset[Entity]:
+    """What was hit and every roll-up that contains it."""
+    chain: set[Entity] = {(anomaly.entity_type, entity_id(anomaly))}
+    if anomaly.merchant_pid:
+        chain.add(("merchant", anomaly.merchant_pid))
+    if anomaly.category:
+        chain.add(("category", f"{anomaly.platform}/{anomaly.category}"))
+    chain.add(("platform", anomaly.platform))
+    return frozenset(chain)
+
+
+def read_decisions(warehouse: Warehouse) -> list[Decision]:
+    """First decision of every F01 flag at every grade."""
+    merchants: Mapping[str, str] = dict(
+        warehouse.rows(
+            "SELECT session_id, merchant_pid FROM v_sessions WHERE session_id IN"
+            " (SELECT entity FROM v_flag_events WHERE entity_type = 'session')"
+        )
+    )
+    told = warehouse.rows(
+        "SELECT flag_id, grade, min(toUnixTimestamp64Milli(event_time)),"
+        " any(entity_type), any(entity), any(platform_id), any(category)"
+        " FROM v_flag_events WHERE rule = 'F01' AND event IN ('opened', 'escalated')"
+        " GROUP BY flag_id, grade"
+    )
+    return [
+        Decision(
+            flag, grade, at, (level, name), _within(level, name, platform, category, merchants)
+        )
+        for flag, grade, at, level, name, platform, category in told
+    ]
+
+
+def _id(level: str, name: str, platform: str) -> str:
+    return f"{platform}/{name}" if level == "category" and "/" not in name else name
+
+
+def _within(
+    level: str, name: str, platform: str, category: str, merchants: Mapping[str, str]
+) -> frozenset[Entity]:
+    itself = (level, _id(level, name, platform))
+    chain: set[Entity] = {itself, ("platform", platform), ("source", platform)}
+    if category:
+        chain.add(("category", f"{platform}/{category}"))
+    if level == "session" and name in merchants:
+        chain.add(("merchant", merchants[name]))
+    return frozenset(chain)
