@@ -16,7 +16,7 @@ from grafana.screen.timerange import TimeRange
 
 ALL: Final = "$__all"
 _MACRO: Final = re.compile(r"\$__(\w+)")
-_VARIABLE: Final = re.compile(r"\$\{(\w+)(?::(\w+))?\}|\$(?!__)(\w+)")
+_VARIABLE: Final = re.compile(r"\$\{([A-Za-z]\w*)(?::(\w+))?\}|\$([A-Za-z]\w*)")
 _CONDITIONAL: Final = "$__conditionalAll("
 
 

@@ -12,7 +12,7 @@ from grafana.screen.errors import BadRequestError
 LONGEST: Final = timedelta(days=31)
 _EARLIEST: Final = datetime(2000, 1, 1, tzinfo=UTC)
 _LATEST: Final = datetime(2100, 1, 1, tzinfo=UTC)
-_RELATIVE: Final = re.compile(r"(now|latest)(?:-(\d{1,6})([smhd]))?")
+_RELATIVE: Final = re.compile(r"(now|latest)(?:-([0-9]{1,6})([smhd]))?")
 _UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 #: (upper limit of the raw interval, rounded interval), seconds: Grafana's rangeutil, from 1 s on.
@@ -90,7 +90,7 @@ def _parse(text: str, anchors: dict[str, datetime]) -> datetime | None:
         anchor, count, unit = match.groups()
         back = timedelta(**{_UNITS[unit]: int(count)}) if unit else timedelta(0)
         return _shifted(anchors[anchor], back)
-    if re.fullmatch(r"\d{1,15}", text):
+    if re.fullmatch(r"[0-9]{1,15}", text):
         return _shifted(datetime(1970, 1, 1, tzinfo=UTC), -timedelta(milliseconds=int(text)))
     try:
         moment = datetime.fromisoformat(text)
