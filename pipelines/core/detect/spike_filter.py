@@ -34,7 +34,7 @@ Bools = NDArray[np.bool_]
 _ZERO_SHORTCUT_MU = 20.0
 """Above this mean a zero goes the general way: exp(-10 mu) would underflow."""
 _LOG_RATIO_BOUND = 500.0
-_BLOCK = 8192
+_BLOCK = 4_096
 _TINY = 1e-300
 _PRIOR_MEAN_RANGE = (1e-12, 1e6)
 _PRIOR_WEIGHT_RANGE = (1e-9, 1e15)
@@ -170,14 +170,12 @@ def _step(state: SpikeState, slots: Slots, inputs: _Inputs, policy: SpikePolicy)
     size = inputs.counts.size
     if size <= _BLOCK:
         return _step_block(state, slots, inputs, policy)
-    index = slots if not isinstance(slots, slice) else None
-    first = 0 if index is not None else slots.indices(state.capacity)[0]
+    index = slot_numbers(state, slots)
     parts = []
     for low in range(0, size, _BLOCK):
-        high = min(low + _BLOCK, size)
-        some: Slots = slice(first + low, first + high) if index is None else index[low:high]
-        part = _Inputs(*(column[low:high] for column in inputs))
-        parts.append(_step_block(state, some, part, policy))
+        some = slice(low, low + _BLOCK)
+        part = _Inputs(*(column[some] for column in inputs))
+        parts.append(_step_block(state, index[some], part, policy))
     return _Step(*(np.concatenate(column) for column in zip(*parts, strict=True)))
 
 

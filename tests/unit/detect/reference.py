@@ -22,13 +22,14 @@ def log_sum(values: list[float]) -> float:
 
 @dataclass
 class Reference:
-    rho: float = 1.5
-    regimes: tuple[float, ...] = (2.0, 3.0, 5.0, 10.0)
+    rho: float = 1.3
+    regimes: tuple[float, ...] = (2.0, 3.0, 5.0, 10.0, 30.0, 100.0)
     pi: float = 1e-4
     delta: float = 0.05
     grid: tuple[float, ...] = (1.15, 1.4, 1.8, 2.3, 3.0)
     drift: float = 0.1
-    cap: float = 10.0
+    cap: float = 4.0
+    slope: float = 0.1
     half_life: float = 288.0
     phi_half_life: float = 6000.0
     freeze: int = 72
@@ -64,7 +65,9 @@ class Reference:
         enter = self.pi / len(self.regimes) * self.normal
         stay = []
         for q, a in zip(self.regimes, self.raised, strict=True):
-            log_ratio = min(self.mixture(count, q * mu, phis) - base, self.cap)
+            log_ratio = self.mixture(count, q * mu, phis) - base
+            if log_ratio > self.cap:
+                log_ratio = self.cap + self.slope * (log_ratio - self.cap)
             stay.append(((1 - self.delta) * a + enter) * math.exp(log_ratio))
         rest = (1 - self.pi) * self.normal + self.delta * sum(self.raised)
         total = rest + sum(stay)

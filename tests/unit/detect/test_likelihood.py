@@ -8,7 +8,13 @@ from scipy.special import gammaln
 from scipy.stats import nbinom
 
 from pipelines.core.detect import dispersion, spike_filter
-from pipelines.core.detect.likelihood import log_likelihood, log_mix, log_rising, zero_rate
+from pipelines.core.detect.likelihood import (
+    log_likelihood,
+    log_mix,
+    log_rising,
+    powers_of_exp,
+    zero_rate,
+)
 from pipelines.core.detect.policy import SpikePolicy
 
 POLICY = SpikePolicy()
@@ -48,10 +54,11 @@ def test_mixture_of_regimes_against_scipy() -> None:
         pmf = nbinom.pmf(counts[:, None], q * mu[:, None] / (phi - 1), 1 / phi)
         return (weight * pmf).sum(axis=1)
 
-    cap = np.exp(POLICY.evidence_cap)
     for i, q in enumerate(POLICY.regimes):
-        theirs = np.minimum(mixed(q) / mixed(POLICY.rho), cap)
-        np.testing.assert_allclose(ours[:, i], theirs, rtol=1e-9)
+        theirs = np.log(mixed(q) / mixed(POLICY.rho))
+        beyond = np.maximum(theirs - POLICY.evidence_cap, 0)
+        theirs -= (1 - POLICY.evidence_slope) * beyond
+        np.testing.assert_allclose(ours[:, i], np.exp(theirs), rtol=1e-8)
     pmf = nbinom.logpmf(counts[:, None], mu[:, None] / (phi - 1), 1 / phi)
     np.testing.assert_allclose(own, pmf + gammaln(counts + 1)[:, None], atol=1e-9)
 
@@ -63,7 +70,7 @@ def test_zero_shortcut_is_the_general_formula() -> None:
     log_phi = np.log(phi)
     short = spike_filter._zero_ratios(-mu[:, None] * zero_rate(phi), weight, POLICY)
     general, _ = spike_filter._general_ratios(np.zeros(300), mu, phi, log_phi, weight, POLICY)
-    np.testing.assert_allclose(short, general, rtol=1e-10)
+    np.testing.assert_allclose(short, general, rtol=1e-8, atol=1e-200)
 
 
 def test_a_zero_with_a_huge_mean_goes_the_general_way() -> None:
@@ -93,3 +100,10 @@ def test_weights_find_the_true_dispersion() -> None:
         value = log_likelihood(count, mean, phi, np.log(phi))
         log_weight = dispersion.learn_dispersion(log_weight, value, POLICY)
     assert dispersion.mixture_weights(log_weight)[0, 3] > 0.9
+
+
+def test_powers_by_squaring_are_exponentials() -> None:
+    value = -np.geomspace(1e-6, 6.0, 50)
+    exponents = (1.0, 2.0, 2.5, 3.0, 5.0, 10.0, 30.0, 100.0)
+    for q, power in zip(exponents, powers_of_exp(value, exponents), strict=True):
+        np.testing.assert_allclose(power, np.exp(q * value), rtol=1e-12)

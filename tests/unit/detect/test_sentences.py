@@ -38,10 +38,10 @@ CASES = {
         replace(EVENT, grade=Grade.RAISED, expected=0.02, observed=6.0, window_bins=3),
         EVENT.bin_start_ms + 61_000,
         "商家 M-3f2a 在 12 月 4 日 20:50–21:01 收到 6 起投诉(对应约 1,204 笔订单),"
-        "平时同样的订单量约为 <0.1 起(100 倍以上),已达「升高」级别。",
+        "平时同样的订单量不到 0.1 起(100 倍以上),已达「升高」级别。",
         "Merchant M-3f2a received 6 complaints between 20:50 and 21:01 on 2020-12-04 (on about "
-        "1,204 orders); about <0.1 would be usual for as many orders (more than 100 times): grade "
-        '"raised".',
+        "1,204 orders); less than 0.1 would be usual for as many orders (more than 100 times): "
+        'grade "raised".',
     ),
     "escalated": (
         replace(EVENT, kind=EventKind.ESCALATED, observed=1400.0, expected=612.0),
@@ -66,8 +66,8 @@ CASES = {
         "商家 M-3f2a 在 12 月 4 日 20:05–21:05 收到 14 起投诉(对应约 1,204 笔订单),"
         "平时同样的订单量约为 14 起,该对象已结束,「严重」提示随之关闭。",
         "Merchant M-3f2a received 14 complaints between 20:05 and 21:05 on 2020-12-04 (on about "
-        '1,204 orders); about 14 would be usual for as many orders: it is over, and so is its "critical" '
-        "alert.",
+        "1,204 orders); about 14 would be usual for as many orders: it is over, and so is its "
+        '"critical" alert.',
     ),
 }
 
