@@ -37,7 +37,8 @@ def _log_to_stderr() -> None:
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
         logger_factory=structlog.WriteLoggerFactory(sys.stderr),
     )
-    logging.basicConfig(stream=sys.stderr, level=logging.ERROR)
+    # uvicorn reports every answer that we break off on purpose; our own lines say so already
+    logging.getLogger("uvicorn").setLevel(logging.CRITICAL)
 
 
 def main() -> int:

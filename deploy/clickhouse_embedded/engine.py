@@ -21,6 +21,7 @@ from chdb.state import connect
 from deploy.clickhouse_embedded import sql
 from deploy.clickhouse_embedded.errors import (
     BAD_ARGUMENTS,
+    NO_SUCH_COLUMN,
     QUERY_WAS_CANCELLED,
     READONLY,
     TOO_MANY_SIMULTANEOUS_QUERIES,
@@ -29,7 +30,7 @@ from deploy.clickhouse_embedded.errors import (
     StartupError,
     from_engine,
 )
-from deploy.clickhouse_embedded.guard import Ask, Guard, refused_functions
+from deploy.clickhouse_embedded.guard import Ask, Guard, check_settings, refused_functions
 from deploy.clickhouse_embedded.spool import Spool
 from deploy.clickhouse_embedded.users import User
 
@@ -203,8 +204,13 @@ class Session:
             lambda text: int(connection._conn.classify_query(text)["statement_count"]),
         )
 
-    def apply(self, settings: dict[str, str], ignore_unknown: bool = False) -> None:
+    def apply(
+        self, settings: dict[str, str], ignore_unknown: bool = False, data_insert: bool = False
+    ) -> None:
         """Make `settings` those of the next statement, and undo those of the one before."""
+        check_settings(settings)
+        if data_insert:
+            settings = {**_WHOLE_INSERT, **settings}
         if self.user.readonly and "readonly" in settings:
             raise ServerError(READONLY, "Cannot modify 'readonly' setting in readonly mode.")
         if "log_comment" in settings:  # it carries our token
@@ -294,13 +300,16 @@ class Session:
         names = sql.identifiers(insert.columns) if insert.columns else None
         if insert.columns and names is None:
             return self.describe(f"SELECT {insert.columns} FROM {insert.table}")  # noqa: S608
-        table = self._columns(f"DESCRIBE TABLE {insert.table}", None)
+        every = names is not None  # one that is left out of SELECT * may still be named
+        table = self._columns(f"DESCRIBE TABLE {insert.table}", None, every)
         if names is None:
             return table
-        types = dict(self._columns(f"DESCRIBE TABLE {insert.table}", None, every=True))
+        types = dict(table)
         missing = [name for name in names if name not in types]
         if missing:
-            raise ServerError(16, f"No such column {missing[0]} in table {insert.table}")
+            raise ServerError(
+                NO_SUCH_COLUMN, f"No such column {missing[0]} in table {insert.table}"
+            )
         return tuple((name, types[name]) for name in names)
 
     def _columns(self, text: str, params: dict[str, str] | None, every: bool = False) -> Columns:
@@ -313,8 +322,8 @@ class Session:
         """Write spooled data from byte `start` on; the rows written, those of views included.
 
         Nothing is given to the engine before all is here: it commits what it is given as it goes.
+        Call `apply(..., data_insert=True)` first.
         """
-        self.apply({**_WHOLE_INSERT, **self._settings})
         try:
             inserter: Any = self._connection.send_insert(insert.head, insert.format)
         except Exception as error:

@@ -65,7 +65,7 @@ _BAD_REQUEST: Final = {
 }  # fmt: skip
 
 _ENGINE_TEXT: Final = re.compile(r"Code: (\d+)\. DB::\w+: ", re.S)
-_NAME_TAIL: Final = re.compile(r"\(([A-Z][A-Z0-9_]+)\)(?: \(version [^)]*\))?\s*$")
+_NAME_TAIL: Final = re.compile(r"(?:\s*\(([A-Z][A-Z0-9_]+)\)|\s*\(version [^)]*\)\.?)+\s*$")
 
 
 class ServerError(Exception):

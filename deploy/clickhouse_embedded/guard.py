@@ -7,7 +7,7 @@ user: in a real server an administrator's configuration does. Readers are held t
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from deploy.clickhouse_embedded import sql
@@ -35,10 +35,10 @@ _SAFE_ENGINES: Final = {
     "merge", "null", "set", "stripelog", "tinylog", "view",
 }  # fmt: skip
 _ALWAYS_REFUSED: Final = {
-    "backup", "datalakecatalog", "disk", "executable", "executablepool", "file", "filesystem",
-    "http", "overlay", "python",
+    "aiclassify", "aiembed", "aiextract", "aifilter", "aigenerate", "airedact", "aisimilarity",
+    "aitranslate", "backup", "datalakecatalog", "disk", "executable", "executablepool", "file",
+    "filesystem", "http", "overlay", "python",
 }  # fmt: skip
-_REFUSED_WORDS: Final = re.compile(r"\b(outfile|infile)\b", re.I)
 _REFUSED_SYSTEM: Final = re.compile(r"\bsystem\s+(shutdown|kill|suspend)\b", re.I)
 _REFUSED_ROOTS: Final = ("BackupQuery", "ExecuteAsQuery", "CreateNamedCollectionQuery")
 _READING_ROOTS: Final = ("Select", "Explain", "Show", "Describe", "Exists", "UseQuery")
@@ -46,6 +46,11 @@ _READING_ROOTS: Final = ("Select", "Explain", "Show", "Describe", "Exists", "Use
 _FUNCTION: Final = re.compile(r"^ *Function(?:WithKeyValueArguments )? (\S+)", re.M)
 _TABLE: Final = re.compile(r"^ *TableIdentifier (\S*[/\\]\S*)", re.M)
 _POSITION: Final = re.compile(r"failed at position (\d+)")
+# Settings that name a file or a server: a template or a schema is read from any path of the host.
+_REFUSED_SETTINGS: Final = re.compile(
+    r"\b(format_schema\w*|format_template\w*|format_avro_schema_registry\w*|ai_\w+)", re.I
+)
+_HIDING: Final = re.compile(r"[\\\u2018\u2019\u201c\u201d]")
 _EXPLAIN: Final = "EXPLAIN AST "
 _KEPT: Final = 4096
 _KEPT_CHARS: Final = 10_000
@@ -101,14 +106,14 @@ class Guard:
                 raise ServerError(
                     ACCESS_DENIED, f"{name} reaches outside of the warehouse: not allowed here"
                 )
-        words = {token.word for token in sql.tokens(text)} if _REFUSED_WORDS.search(text) else set()
+        words = {token.word for token in sql.tokens(text)}
         if words & {"OUTFILE", "INFILE"}:
             raise ServerError(NOT_IMPLEMENTED, "INTO OUTFILE and FROM INFILE are a client's work")
+        if words & {"SET", "SETTINGS", "SETTING"}:
+            _check_settings_in(text)
         if path := _TABLE.search(tree):
             raise ServerError(ACCESS_DENIED, f"{path[1]} is not the name of a table")
-        attached_from = root.startswith("AttachQuery") and any(
-            token.word == "FROM" for token in sql.tokens(text)
-        )
+        attached_from = root.startswith("AttachQuery") and "FROM" in words
         if attached_from or root.startswith(_REFUSED_ROOTS) or _REFUSED_SYSTEM.search(text):
             raise ServerError(ACCESS_DENIED, "This statement is not allowed here")
 
@@ -116,6 +121,25 @@ class Guard:
         reading = root.startswith(_READING_ROOTS) or re.fullmatch(r"Set( \(.*)?", root)
         if not reading:
             raise ServerError(READONLY, "Cannot execute query in readonly mode.")
+
+
+def check_settings(names: Iterable[str]) -> None:
+    """Raise ACCESS_DENIED for a setting that would read a file of the host."""
+    for name in names:
+        if _REFUSED_SETTINGS.match(name):
+            raise ServerError(ACCESS_DENIED, f"The setting {name} is not allowed here")
+
+
+def _check_settings_in(text: str) -> None:
+    """Settings are not in the printed tree: look for their names in the text, outside of strings.
+
+    An escape in a quoted name (or the typographic quotes that the engine takes for plain ones)
+    could hide a name, and nobody needs them there.
+    """
+    bare = [t.text for t in sql.tokens(text) if t.kind != "heredoc" and not t.text.startswith("'")]
+    check_settings(found[0] for part in bare if (found := _REFUSED_SETTINGS.search(part)))
+    if any(_HIDING.search(part) for part in bare):
+        raise ServerError(ACCESS_DENIED, "Escapes in names are not allowed beside settings")
 
 
 class Ask:

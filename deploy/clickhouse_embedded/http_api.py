@@ -141,6 +141,13 @@ class _Request:
         except ServerError as error:
             self._code = error.code
             await self._fail(error)
+        except (ClientGoneError, ConnectionAbortedError):
+            raise
+        except Exception as error:
+            _log.exception("request_failed")
+            if self._head_sent:
+                raise
+            await self._fail(from_engine(error))
         finally:
             ms = round((time.monotonic() - self._started) * 1000)
             _log.info("query", user=user, code=self._code, ms=ms)

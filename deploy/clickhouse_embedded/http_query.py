@@ -16,10 +16,12 @@ from typing import Final
 from deploy.clickhouse_embedded import blocks, packets, sql
 from deploy.clickhouse_embedded.engine import Engine, Session
 from deploy.clickhouse_embedded.errors import (
+    BAD_ARGUMENTS,
     QUERY_IS_TOO_LARGE,
     SESSION_IS_LOCKED,
     SESSION_NOT_FOUND,
     SYNTAX_ERROR,
+    TOO_MANY_SIMULTANEOUS_QUERIES,
     ServerError,
 )
 from deploy.clickhouse_embedded.reader import BytesReader
@@ -47,6 +49,7 @@ _MAX_SQL_BYTES: Final = 16 << 20
 _HEAD_BYTES: Final = 1 << 18
 _DEFAULT_SESSION_S: Final = 60
 _LONGEST_SESSION_S: Final = 3600
+_MOST_SESSIONS: Final = 1000
 
 
 @dataclass
@@ -75,6 +78,7 @@ class HttpSessions:
             with contextlib.closing(self._engine.session(user, database)) as session:
                 yield session
             return
+        _number(params, "session_timeout", _DEFAULT_SESSION_S)
         key = (user.name + ("/readonly" if user.readonly else ""), name)
         session = self._take(key, user, params)
         try:
@@ -94,6 +98,8 @@ class HttpSessions:
         try:
             if found is None and params.get("session_check") == "1":
                 raise ServerError(SESSION_NOT_FOUND, f"Session {key[1]} not found")
+            if found is None and len(self._sessions) >= _MOST_SESSIONS:
+                raise ServerError(TOO_MANY_SIMULTANEOUS_QUERIES, "Too many named sessions")
             session = found[0] if found else self._engine.session(user)
         except ServerError:
             self._busy.discard(key)
@@ -102,7 +108,7 @@ class HttpSessions:
         return session
 
     def _give_back(self, key: tuple[str, str], session: Session, params: Mapping[str, str]) -> None:
-        lasts = min(int(params.get("session_timeout") or _DEFAULT_SESSION_S), _LONGEST_SESSION_S)
+        lasts = min(_number(params, "session_timeout", _DEFAULT_SESSION_S), _LONGEST_SESSION_S)
         with self._lock:
             self._busy.discard(key)
             if params.get("close_session") == "1":
@@ -139,6 +145,13 @@ def statement(params: Mapping[str, str], body: Spool) -> tuple[str, sql.Insert |
     return f"{text}\n{rest}" if text and rest else text or rest, None, 0
 
 
+def _number(params: Mapping[str, str], name: str, default: int) -> int:
+    value = params.get(name) or str(default)
+    if not value.isdecimal():
+        raise ServerError(BAD_ARGUMENTS, f"{name} must be a number")
+    return int(value)
+
+
 def _utf8(latin: str) -> str:
     return latin.encode("latin-1").decode("utf-8", "surrogateescape")
 
@@ -155,7 +168,7 @@ def run(session: Session, params: Mapping[str, str], body: Spool) -> Answer:
     }
     if insert:
         session.check(f"{insert.head} VALUES")
-        session.apply(settings)
+        session.apply(settings, data_insert=True)
         written = session.insert(insert, body, start)
         return Answer(iter(()), "TabSeparated", _summary(written, body.size))
     text = sql.without_semicolon(text)
@@ -175,7 +188,7 @@ def _query(session: Session, text: str, bound: dict[str, str], params: Mapping[s
         result = session.execute(text, output, bound)
         pieces = iter((bytes(result.bytes()),))
         summary = _summary(int(result.rows_written()), int(result.bytes_written()))
-    version = int(params.get("client_protocol_version") or 0)
+    version = _number(params, "client_protocol_version", 0)
     if output == "Native" and version:
         pieces = _for_protocol(pieces, version)
     return Answer(pieces, output, summary)

@@ -16,6 +16,7 @@ from deploy.clickhouse_embedded.errors import (
     SYNTAX_ERROR,
     UNEXPECTED_PACKET,
     ServerError,
+    from_engine,
 )
 from deploy.clickhouse_embedded.reader import FrameReader, Reader, SocketReader
 from deploy.clickhouse_embedded.spool import Spool
@@ -60,8 +61,9 @@ class NativeSession:
             pass
         except ServerError as error:
             self._tell_and_linger(error)
-        except Exception:
+        except Exception as error:
             _log.exception("session_failed")
+            self._tell_and_linger(from_engine(error))
         finally:
             if self._session:
                 self._session.close()
@@ -148,7 +150,7 @@ class NativeSession:
         insert = sql.parse_insert(text)
         if insert and not sql.has_inline_data(text, insert):
             session.check(f"{insert.head} VALUES")
-            session.apply(query.settings, not query.settings_important)
+            session.apply(query.settings, not query.settings_important, data_insert=True)
             self._insert(session, query, insert)
             return
         session.check(f"{insert.head} VALUES" if insert else text)

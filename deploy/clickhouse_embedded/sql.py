@@ -174,15 +174,20 @@ def has_inline_data(sql: str, insert: Insert) -> bool:
 
 def identifiers(columns: str) -> list[str] | None:
     """The names of a plain column list; None for `* EXCEPT (...)`, `COLUMNS(...)` and the like."""
-    names: list[str] = []
-    for part in re.split(r",(?=(?:[^`]*`[^`]*`)*[^`]*$)", columns):
-        parts = list(tokens(part))
-        pieces = parts[::2]
-        plain = all(t.kind in ("word", "quoted") for t in pieces)
-        if not parts or not plain or any(t.text != "." for t in parts[1::2]):
-            return None
-        names.append(".".join(_unquoted(t) for t in pieces))
-    return names
+    names: list[list[Token]] = [[]]
+    for token in tokens(columns):
+        if token.text == ",":
+            names.append([])
+        else:
+            names[-1].append(token)
+    if not all(_is_name(parts) for parts in names):
+        return None
+    return [".".join(_unquoted(token) for token in parts[::2]) for parts in names]
+
+
+def _is_name(parts: list[Token]) -> bool:
+    plain = all(token.kind in ("word", "quoted") for token in parts[::2])
+    return len(parts) % 2 == 1 and plain and all(token.text == "." for token in parts[1::2])
 
 
 def _unquoted(token: Token) -> str:

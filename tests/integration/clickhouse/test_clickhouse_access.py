@@ -50,6 +50,15 @@ _REACHING_OUT = [
     "BACKUP TABLE system.one TO File('{out}')",
     "ATTACH TABLE {name} FROM '/etc' (a UInt8) ENGINE = MergeTree ORDER BY a",
     "SYSTEM SHUTDOWN",
+    "SELECT 1 AS a FORMAT Template SETTINGS format_template_row = '/etc/hostname'",
+    "SELECT 1 AS a FORMAT Template SETTINGS `format_templ\\x61te_row` = '/etc/hostname'",
+    "SELECT 1 AS a FORMAT Template SETTINGS \u201cformat_template_row\u201d = '/etc/hostname'",
+    "SET format_template_row = '/etc/hostname'",
+    "SELECT formatRow('Template', 1) SETTINGS max_threads = 1, format_template_row = '/etc/hosts'",
+    "CREATE VIEW {name} AS SELECT 1 SETTINGS format_schema = '/etc/hostname'",
+    "SELECT aiGenerate('x')",
+    "CREATE TABLE {name} (a UInt8) ENGINE = MergeTree ORDER BY a"
+    " SETTINGS disk = disk(type = local, path = '/tmp/')",
 ]
 _WRITING = [
     "CREATE TABLE {name} (a UInt8) ENGINE = Memory",
@@ -122,6 +131,8 @@ def test_a_reader_cannot_loosen_its_settings(server: Running, kept: str) -> None
             client.execute(f"SELECT * FROM {kept}", settings={"readonly": 0})
         assert caught.value.code == 164
     with server.http("reader", "r-secret") as http:
+        leaky = http.get("/?format_template_row=/etc/hostname&query=SELECT 1 FORMAT Template")
+        assert leaky.headers["X-ClickHouse-Exception-Code"] == "497"
         reply = http.post("/?readonly=0", content=f"INSERT INTO {kept} VALUES (2)")
         assert reply.headers["X-ClickHouse-Exception-Code"] == "164"
 

@@ -3,6 +3,7 @@
 import gzip
 import io
 import json
+import time
 
 import httpx
 import lz4.frame
@@ -205,6 +206,23 @@ def test_an_error_in_the_middle_of_a_stream(server: Running) -> None:
     # a client that asks to wait is told by the status
     waited = _ask(server, query, wait_end_of_query="1")
     assert (waited.status_code, waited.headers["X-ClickHouse-Exception-Code"]) == (500, "395")
+
+
+def test_a_client_that_leaves_ends_its_query(server: Running) -> None:
+    query = "SELECT count() FROM numbers(1000000000000) WHERE cityHash64(number) % 11 = 3"
+    with pytest.raises(httpx.ReadTimeout), server.http() as http:
+        http.get("/", params={"query": query}, timeout=0.5)
+    running = "SELECT count() FROM system.processes WHERE query LIKE '%% 11 = 3'"
+    deadline = time.monotonic() + 5
+    while _ask(server, running).text != "0\n":
+        assert time.monotonic() < deadline, "the query is still running"
+        time.sleep(0.02)
+
+
+@pytest.mark.parametrize("name", ["session_timeout", "client_protocol_version"])
+def test_a_parameter_that_is_no_number(server: Running, name: str) -> None:
+    reply = _ask(server, "SELECT 1 FORMAT Native", session_id="n", **{name: "x"})
+    assert (reply.status_code, reply.headers["X-ClickHouse-Exception-Code"]) == (400, "36")
 
 
 def test_bodies_are_bounded(start_server: Start) -> None:
