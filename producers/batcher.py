@@ -59,7 +59,7 @@ class _Lane:
     chunks: list[pa.RecordBatch] = field(default_factory=list)
     rows: int = 0
     oldest_ms: int = 0
-    last_sealed_ms: int = 0
+    last_sealed_ms: int = -HEARTBEAT_MS  # so that the first poll says hello
     sequence: int = 0
 
 
