@@ -31,6 +31,7 @@ from deploy.clickhouse_embedded.errors import (
     from_engine,
 )
 from deploy.clickhouse_embedded.guard import Ask, Guard, check_settings, refused_functions
+from deploy.clickhouse_embedded.metrics import Metrics
 from deploy.clickhouse_embedded.spool import Spool
 from deploy.clickhouse_embedded.users import User
 
@@ -55,6 +56,7 @@ class Engine:
         self.data = data
         self.tmp = data / "livewatch_tmp"
         self.max_queries = max_queries
+        self.metrics = Metrics()
         self._running = 0
         self._lock = threading.Lock()
         self._control_lock = threading.Lock()
@@ -95,11 +97,13 @@ class Engine:
                     f"Too many simultaneous queries. Maximum: {self.max_queries}",
                 )
             self._running += 1
+            self.metrics.running.set(self._running)
         try:
             yield
         finally:
             with self._lock:
                 self._running -= 1
+                self.metrics.running.set(self._running)
 
     def kill(self, token: str) -> None:
         """End what the session with this token is running, if anything."""
@@ -248,6 +252,8 @@ class Session:
         self._run(f"SET {name} = {_literal(value)}", "TSV")
 
     def _run(self, text: str, output: str, params: dict[str, str] | None = None) -> Any:
+        if self.cancelled.is_set():
+            raise ServerError(QUERY_WAS_CANCELLED, "Query was cancelled.")
         try:
             return self._connection.query(text, output, params=params)
         except Exception as error:
@@ -333,7 +339,9 @@ class Session:
                 if self.cancelled.is_set():
                     raise ServerError(QUERY_WAS_CANCELLED, "Query was cancelled.")
                 inserter.append(chunk)
-            return int(inserter.finish().rows_written)
+            written = int(inserter.finish().rows_written)
+            self.engine.metrics.rows_inserted.inc(written)
+            return written
         except Exception as error:
             with contextlib.suppress(Exception):
                 inserter.cancel()

@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Final, TypeVar
 
 import structlog
+from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.datastructures import Headers, QueryParams
 from starlette.responses import PlainTextResponse
 from starlette.types import Receive, Scope, Send
@@ -48,6 +49,7 @@ _TYPES: Final = {
     "Arrow": "application/octet-stream",
     "ArrowStream": "application/octet-stream",
 }
+_CANCEL_AGAIN_S: Final = 0.2
 _TAG: Final = "lwexceptiontag00"  # 16 characters, as the real server's
 
 
@@ -73,6 +75,9 @@ class HttpApi:
             path == "/" and scope["method"] in ("GET", "HEAD") and not has_query
         ):
             await PlainTextResponse("Ok.\n")(scope, receive, send)
+        elif path == "/metrics":
+            text = self._engine.metrics.text()
+            await PlainTextResponse(text, media_type=CONTENT_TYPE_LATEST)(scope, receive, send)
         elif path != "/":
             text = "There is no handle " + path + "\n"
             await PlainTextResponse(text, status_code=404)(scope, receive, send)
@@ -149,6 +154,7 @@ class _Request:
                 raise
             await self._fail(from_engine(error))
         finally:
+            self._api.engine.metrics.statements.labels("http", self._code).inc()
             ms = round((time.monotonic() - self._started) * 1000)
             _log.info("query", user=user, code=self._code, ms=ms)
 
@@ -202,8 +208,10 @@ class _Request:
     async def _watch_for_disconnect(self) -> None:
         while (await self._receive())["type"] != "http.disconnect":
             pass
-        if self._session:
-            await self._api.in_thread(self._session.cancel)
+        while True:  # again and again: the query may not have begun yet
+            if self._session:
+                await self._api.in_thread(self._session.cancel)
+            await asyncio.sleep(_CANCEL_AGAIN_S)
 
     async def _write(self, answer: http_query.Answer) -> None:
         name, encoder = self._encoder()

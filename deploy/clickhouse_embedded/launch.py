@@ -26,6 +26,9 @@ from typing import Any
 from deploy.clickhouse_embedded.errors import StartupError
 
 _POLL_S = 0.05
+# Hello from "launch" 0.0, revision 54440, no database, user "-", no password
+_GREETING = b"\x00\x06launch\x00\x00\xa8\xa9\x03\x00\x01-\x00"
+_EXCEPTION = b"\x02"
 _REPOSITORY = Path(__file__).resolve().parents[2]
 
 
@@ -95,11 +98,13 @@ def _http_answers(host: str, port: int) -> bool:
 
 
 def _tcp_answers(host: str, port: int) -> bool:
+    """Greet as a user that does not exist: a refusal in the protocol's terms is an answer."""
     try:
-        socket.create_connection((host, port), timeout=2).close()
+        with socket.create_connection((host, port), timeout=2) as sock:
+            sock.sendall(_GREETING)
+            return sock.recv(1) == _EXCEPTION
     except OSError:
         return False
-    return True
 
 
 def stop(child: "subprocess.Popen[bytes]", timeout_s: float = 40.0) -> int:

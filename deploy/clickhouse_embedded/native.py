@@ -28,6 +28,7 @@ _log = structlog.get_logger("clickhouse_embedded.native")
 _IDLE_S: Final = 3600.0
 _BUSY_S: Final = 300.0
 _LINGER_S: Final = 5.0
+_LOGGED_CHARS: Final = 16
 _HEADER_FROM_BLOCK_BYTES: Final = 1 << 18
 
 
@@ -122,10 +123,11 @@ class NativeSession:
             code = error.code
             cancelled = code == QUERY_WAS_CANCELLED and session.cancelled.is_set()
             self._send(packets.END_OF_STREAM if cancelled else packets.exception(error))
+        self._engine.metrics.statements.labels("native", code).inc()
         _log.info(
             "query",
             user=session.user.name,
-            kind=sql.first_word(query.text),
+            kind=sql.first_word(query.text)[:_LOGGED_CHARS],
             code=code,
             ms=round((time.monotonic() - started) * 1000),
         )

@@ -58,6 +58,7 @@ class Server:
                 HttpApi(self._engine, users, options.max_insert_bytes),
                 log_config=None,
                 access_log=False,
+                server_header=False,
                 lifespan="off",
                 timeout_keep_alive=30,
                 timeout_graceful_shutdown=int(options.drain_s),

@@ -27,7 +27,8 @@ def gave_up(sock: socket.socket) -> bool:
 
 
 class Watcher:
-    """Calls back once for a watched socket whose client gave up."""
+    """Calls back for each watched socket whose client gave up, and again until it is unwatched:
+    the query may not have begun in the engine yet when its client leaves."""
 
     def __init__(self) -> None:
         self._watched: dict[socket.socket, Callable[[], None]] = {}
@@ -59,10 +60,10 @@ class Watcher:
                 while not self._watched and not self._stopped.is_set():
                     self._changed.wait()
             self._stopped.wait(_PERIOD_S)
-            for callback in self._take_ready():
+            for callback in self._ready():
                 callback()
 
-    def _take_ready(self) -> list[Callable[[], None]]:
+    def _ready(self) -> list[Callable[[], None]]:
         with self._changed:
             poll = select.poll()
             by_fd = {sock.fileno(): sock for sock in self._watched if sock.fileno() >= 0}
@@ -70,4 +71,4 @@ class Watcher:
                 poll.register(fd, select.POLLIN)
             ready = [by_fd[fd] for fd, _ in poll.poll(0)]
             gone = [sock for sock in ready if gave_up(sock)]
-            return [self._watched.pop(sock) for sock in gone]
+            return [self._watched[sock] for sock in gone]

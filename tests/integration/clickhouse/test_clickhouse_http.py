@@ -30,6 +30,13 @@ def test_health_needs_no_password(server: Running, path: str) -> None:
     assert (reply.status_code, reply.text) == (200, "Ok.\n")
 
 
+def test_metrics(server: Running) -> None:
+    _ask(server, "SELECT 1")
+    text = httpx.get(f"http://127.0.0.1:{server.http_port}/metrics", trust_env=False).text
+    assert 'clickhouse_embedded_statements_total{code="0",interface="http"}' in text
+    assert "clickhouse_embedded_running " in text
+
+
 def test_ways_to_say_who_you_are(server: Running) -> None:
     url = f"http://127.0.0.1:{server.http_port}/"
     query = {"query": "SELECT 1"}
