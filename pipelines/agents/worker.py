@@ -321,18 +321,18 @@ def _app(settings: Settings, name: str, state_dir: Path, http_port: int) -> faus
         web_port=http_port,
         web_host="127.0.0.1",
         worker_redirect_stdouts=False,
-        client_id=f"{settings.group}-{name}",
+        broker_client_id=f"{settings.group}-{name}",
     )
 
 
 def _table(app: faust.App, name: str, partitions: int) -> AcknowledgedTable:
+    raw = faust.Schema(
+        key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw"
+    )
     table: Any = app.Table(
         name,
         partitions=partitions,
-        key_type=bytes,
-        value_type=bytes,
-        key_serializer="raw",
-        value_serializer="raw",
+        schema=raw,
         options={"block_cache_size": 8 << 20, "write_buffer_size": 8 << 20},
     )
     return table  # type: ignore[no-any-return]

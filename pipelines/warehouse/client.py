@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from clickhouse_driver import Client
-from clickhouse_driver.block import Block, BlockInfo, ColumnOrientedBlock
+from clickhouse_driver.block import BlockInfo, ColumnOrientedBlock
 from clickhouse_driver.defines import DBMS_MIN_REVISION_WITH_CUSTOM_SERIALIZATION
 from clickhouse_driver.protocol import ClientPacketTypes
 from clickhouse_driver.varint import write_varint
@@ -53,7 +53,7 @@ def insert(client: Client, table: str, columns: TableColumns) -> int:
         connection = client.connection
         connection.send_query(query)
         connection.send_external_tables(None)
-        sample: Block = client.receive_sample_block()
+        sample = client.receive_sample_block()
         _send(connection, dict(sample.columns_with_types), columns, n)
         connection.send_data(ColumnOrientedBlock())
         client.receive_end_of_insert_query()

@@ -69,9 +69,9 @@ class SpikePolicy:
     count_ceiling: float = 1e6
     """Larger counts of a bin are read as this."""
 
-    watch: float = -4.0
-    raised: float = -1.0
-    critical: float = 0.8
+    watch: float = -3.4
+    raised: float = 0.0
+    critical: float = 1.8
 
     window_bins: int = 12
     """Window of the count guard, of the clear rule and of what an event reports, bins."""
