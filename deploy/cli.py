@@ -13,6 +13,7 @@ import typer
 from typer.core import TyperGroup
 
 from deploy.check.command import demo_check
+from deploy.demo.command import demo
 from deploy.errors import UserError
 from deploy.stack import cli as stack
 
@@ -36,6 +37,7 @@ app = typer.Typer(
     """,
 )
 stack.register(app)
+app.command()(demo)
 app.command("demo-check")(demo_check)
 
 _PASS_ON = {"ignore_unknown_options": True, "allow_extra_args": True, "help_option_names": []}

@@ -8,7 +8,7 @@ are compared by sorting one array.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +21,7 @@ from schemas.telemetry import MEASURES, SampleType
 # Bits of source, partition, sequence and row: 64 together.
 _SOURCE, _PARTITION, _SEQUENCE, _ROW = 12, 10, 29, 13
 _MAX = {"source": 2**_SOURCE - 1, "partition": 2**_PARTITION - 1}
+_SOURCE_SQL = "concat(platform_id, '/', source, '/', toString(epoch))"
 _MAX |= {"sequence": 2**_SEQUENCE - 1, "row": 2**_ROW - 1}
 
 
@@ -52,10 +53,6 @@ class Packing:
     def __init__(self) -> None:
         self._codes: dict[str, int] = {}
 
-    @property
-    def sources(self) -> list[str]:
-        return list(self._codes)
-
     def number(self, entries: Iterable[LedgerEntry]) -> None:
         """Give every source its number, so that one packing serves all sample types."""
         for entry in entries:
@@ -82,13 +79,19 @@ class Packing:
         head = code << (_PARTITION + _SEQUENCE + _ROW)
         return head | entry.partition << (_SEQUENCE + _ROW) | entry.sequence << _ROW
 
+    def known_sql(self) -> str:
+        """SQL condition over a v_ view: the row is of a source that has been numbered."""
+        return f"{_SOURCE_SQL} IN ({self._names()})"
+
+    def _names(self) -> str:
+        return ", ".join(f"'{name}'" for name in self._codes) or "''"
+
     def sql(self) -> str:
         """The same number as an SQL expression over a v_ view."""
-        names = ", ".join(f"'{name}'" for name in self.sources) or "''"
-        codes = ", ".join(str(code) for code in range(max(len(self.sources), 1)))
-        source = "concat(platform_id, '/', source, '/', toString(epoch))"
+        codes = ", ".join(str(code) for code in range(max(len(self._codes), 1)))
+        numbered = f"transform({_SOURCE_SQL}, [{self._names()}], [{codes}], {_MAX['source']})"
         return (
-            f"bitShiftLeft(toUInt64(transform({source}, [{names}], [{codes}], {_MAX['source']})),"
+            f"bitShiftLeft(toUInt64({numbered}),"
             f" {_PARTITION + _SEQUENCE + _ROW})"
             f" + bitShiftLeft(toUInt64(least(kafka_partition, {_MAX['partition']})),"
             f" {_SEQUENCE + _ROW})"
@@ -120,11 +123,14 @@ def compare(ledgers: Iterable[Path], warehouse: Warehouse) -> dict[SampleType, C
     found = {}
     for sample in SampleType:
         mine = [entry for entry in entries if entry.topic == sample.topic]
+        view, known = f"v_{sample.value}", packing.known_sql()
         stored = warehouse.u64_column(
-            f"SELECT {packing.sql()} AS id FROM v_{sample.value}"  # noqa: S608 - own names
+            f"SELECT {packing.sql()} AS id FROM {view} WHERE {known}"  # noqa: S608 - own names
         )
-        wrong = _wrong_sums(sample, mine, warehouse)
-        found[sample] = compare_sets(packing.pack(mine), stored, wrong)
+        others = warehouse.rows(f"SELECT countIf(NOT {known}) FROM {view}")[0][0]  # noqa: S608
+        wrong = _wrong_sums(view, sample, mine, warehouse, known)
+        result = compare_sets(packing.pack(mine), stored, wrong)
+        found[sample] = replace(result, unknown=result.unknown + int(others))
     return found
 
 
@@ -137,11 +143,13 @@ def produced_rows(ledgers: Iterable[Path]) -> dict[SampleType, int]:
     return rows
 
 
-def _wrong_sums(sample: SampleType, entries: list[LedgerEntry], warehouse: Warehouse) -> int:
+def _wrong_sums(
+    view: str, sample: SampleType, entries: list[LedgerEntry], warehouse: Warehouse, known: str
+) -> int:
     """Measures whose total in SQL is not the ledger's."""
     names = [column.name for column in MEASURES[sample] if column.allowed is None]
     sums = ", ".join(f"toInt64(ifNull(sum({name}), 0))" for name in names)
-    told = warehouse.rows(f"SELECT {sums} FROM v_{sample.value}")[0]  # noqa: S608 - own names
+    told = warehouse.rows(f"SELECT {sums} FROM {view} WHERE {known}")[0]  # noqa: S608 - own names
     totals: npt.NDArray[np.int64] = np.zeros(len(names), np.int64)
     for entry in entries:
         totals += [entry.sums[name] for name in names]

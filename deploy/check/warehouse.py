@@ -52,7 +52,9 @@ class Warehouse:
             send_receive_timeout=_PATIENCE_S,
         )
         with client:
-            found: list[tuple[Any, ...]] = client.execute(sql, dict(parameters or {}))
+            found: list[tuple[Any, ...]] = client.execute(
+                sql, dict(parameters) if parameters else None
+            )
         return found
 
     def u64_column(self, sql: str) -> U64:

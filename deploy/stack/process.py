@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import psutil
 
 GUARD = Path(__file__).with_name("guard.py")
 _LOG_LIMIT = 32 * 2**20
+_ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 
 @dataclass(frozen=True)
@@ -128,10 +130,10 @@ def rotate(log: Path) -> None:
 
 
 def last_lines(log: Path, count: int = 1) -> list[str]:
-    """The last non-empty lines of a log, from its last 64 KiB."""
+    """The last lines of a log that say something, from its last 64 KiB; without colours."""
     if not log.exists():
         return []
     with log.open("rb") as file:
         file.seek(max(0, log.stat().st_size - 65536))
-        text = file.read().decode("utf-8", "replace")
+        text = _ESCAPES.sub("", file.read().decode("utf-8", "replace"))
     return [line for line in text.splitlines() if line.strip()][-count:]

@@ -8,7 +8,6 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from importlib.util import find_spec
 from pathlib import Path
 
 from deploy.stack import clickhouse, kafka
@@ -69,18 +68,7 @@ def steps(settings: StackSettings) -> list[Step]:
     if settings.screen:
         plan.append([screen(settings)])
     home.logs.mkdir(parents=True, exist_ok=True)
-    return [step for step in plan if _is_there(step)]
-
-
-def _is_there(step: Step) -> bool:
-    """TEMPORARY, until each package of the first version has landed."""
-    modules = {"migrate": "pipelines.cli", "topics": "pipelines.cli", "w1": "pipelines.cli"}
-    modules |= {"screen": "grafana.screen.cli", "clickhouse": "deploy.clickhouse_embedded.launch"}
-    name = step.name if isinstance(step, Task) else step[0].name
-    try:
-        return name not in modules or find_spec(modules[name]) is not None
-    except ModuleNotFoundError:
-        return False
+    return plan
 
 
 def kafka_service(settings: StackSettings) -> Service:
