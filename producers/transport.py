@@ -15,6 +15,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib import util
 from typing import Any, Protocol
@@ -27,10 +28,12 @@ from producers import metrics
 from producers.batcher import SealedBatch
 from producers.errors import TransportError
 from schemas.identity import BatchIdentity, to_headers
-from schemas.telemetry import MAX_BYTES
+from schemas.telemetry import MAX_BYTES, TOPICS
 
 log = structlog.get_logger("livewatch.push")
 _FOREVER_MS = 30 * 24 * 3600 * 1000
+# Only the metadata of a topic that went away is waited for; then the batch goes again.
+_BLOCK_MS = 5_000
 _REQUEST_BYTES = 4 * MAX_BYTES
 _SAY_EVERY_S = 5.0
 # The producer lost its state at the broker; the batch itself is good and goes again.
@@ -95,8 +98,14 @@ class KafkaSink:
 
         Raises TransportError when Kafka refused an earlier batch for good.
         """
-        self._send_again()
-        self._wait(lambda: self._has_room(len(batch.value)), None)
+        size = len(batch.value)
+        while True:
+            self._send_again()
+            ready = self._wait(lambda: bool(self._again) or self._has_room(size), None)
+            if not ready or self._has_room(size):
+                break
+        with self._changed:
+            self._count(1, size)
         self._hand_over(batch)
 
     def flush(self, timeout_s: float) -> bool:
@@ -108,26 +117,26 @@ class KafkaSink:
         while True:
             self._send_again()
             done = self._wait(lambda: not self._batches or bool(self._again), deadline)
-            if not self._batches and not self._again:
+            if not self._batches:
                 return True
             if not done:
                 return False
 
     def close(self) -> None:
         """Stop without waiting; call `flush` first."""
-        self._producer.close(timeout=1)
+        # The client raises when something is still unsent; that was said by who flushed.
+        with suppress(kafka_errors.KafkaError):
+            self._producer.close(timeout=1)
 
     @property
     def in_flight(self) -> int:
-        return self._batches + len(self._again)
+        return self._batches
 
     @property
     def resent(self) -> int:
         return self._resent
 
     def _hand_over(self, batch: SealedBatch) -> None:
-        with self._changed:
-            self._count(1, len(batch.value))
         ident = batch.header.identity
         try:
             future = self._producer.send(
@@ -150,12 +159,13 @@ class KafkaSink:
 
     def _on_error(self, batch: SealedBatch, error: BaseException) -> None:
         with self._changed:
-            self._count(-1, -len(batch.value))
             if isinstance(error, _SEND_AGAIN):
-                self._again.append(batch)
+                self._again.append(batch)  # still counted: it stays in memory
+                self._changed.notify_all()
                 return
             metrics.REFUSED.inc()
             self._refused = _refusal(batch.header.identity, error)
+            self._count(-1, -len(batch.value))
 
     def _count(self, batches: int, size: int) -> None:
         self._batches += batches
@@ -214,23 +224,31 @@ class KafkaSink:
 
 
 def _producer(bootstrap: str, policy: TransportPolicy) -> KafkaProducer:
+    """Raises TransportError when Kafka went away since it was waited for."""
     if util.find_spec("crc32c") is None:
         log.warning("package crc32c is missing: check sums in pure Python limit sending to 12 MB/s")
-    return KafkaProducer(
+    producer = KafkaProducer(
         bootstrap_servers=bootstrap,
         client_id="livewatch-push",
         acks="all",
         enable_idempotence=True,
         compression_type=policy.compression,
         delivery_timeout_ms=_FOREVER_MS,
-        reconnect_backoff_max_ms=2_000,
+        reconnect_backoff_max_ms=1_000,
         linger_ms=policy.linger_ms,
         batch_size=1_000_000,
         max_request_size=_REQUEST_BYTES,
-        max_block_ms=_FOREVER_MS,
+        max_block_ms=_BLOCK_MS,
         allow_auto_create_topics=False,
         metrics_enabled=False,
     )
+    try:
+        for topic in TOPICS:  # now, so that no batch waits for it
+            producer.partitions_for(topic)
+    except kafka_errors.KafkaError as error:
+        producer.close(timeout=0)
+        raise TransportError(f"no metadata from Kafka ({type(error).__name__})") from None
+    return producer
 
 
 def _refusal(identity: BatchIdentity, error: BaseException) -> TransportError:
