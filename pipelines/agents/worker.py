@@ -326,7 +326,7 @@ def _app(settings: Settings, name: str, state_dir: Path, http_port: int) -> faus
 
 
 def _table(app: faust.App, name: str, partitions: int) -> AcknowledgedTable:
-    raw = faust.Schema(
+    raw: Any = faust.Schema(
         key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw"
     )
     table: Any = app.Table(

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Self
 
 from pipelines.core.sequence import SequenceRange
+from schemas.telemetry import MAX_AHEAD_MS
 
 # Epochs of one source whose sequence numbers are remembered; a producer starts a new one with
 # each process, and a resend from an older one is still recognised.
@@ -45,8 +46,12 @@ class SourceState:
         return True
 
     def advance(self, watermark_ms: int, broker_ms: int, final: bool) -> None:
-        """The record's header has been read, after its rows."""
-        self.watermark_ms = max(self.watermark_ms, watermark_ms)
+        """The record's header has been read, after its rows.
+
+        The clock guard holds for watermarks too: a source that promises the future would make
+        its own next rows late.
+        """
+        self.watermark_ms = max(self.watermark_ms, min(watermark_ms, broker_ms + MAX_AHEAD_MS))
         self.last_broker_ms = max(self.last_broker_ms, broker_ms)
         self.final = final
 

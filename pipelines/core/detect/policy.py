@@ -56,7 +56,9 @@ class SpikePolicy:
     freeze_bins: int = 72
     """An episode stops the baseline from learning for at most so many bins (6 h)."""
     young_bins: int = 576
-    """Below this age (bins seen, 2 days) a series always learns."""
+    """Below this age (bins seen, 2 days) a series is young ..."""
+    young_freeze_bins: int = 0
+    """... and an episode stops it from learning for at most so many bins (0: not at all)."""
 
     default_mean: float = 1e-3
     """Complaints per order where a prior is missing or invalid (DOMAIN: 5 to 30 per 10,000)."""

@@ -46,7 +46,7 @@ def close_through(
     """The last minute that may close, or None. `newest` is the newest open minute.
 
     A minute closes when every live source's watermark has passed its end by the lateness. With
-    no live source left nobody can be waited for, and all that is open closes.
+    no live source left nobody can be waited for, and all that was spoken of closes.
     """
     if not clocks or not all(c.settled for c in clocks.values()):
         return None
@@ -56,7 +56,8 @@ def close_through(
         if topic in clocks and state.holds(clocks[topic].now_ms, policy.idle_ms)
     ]
     if not held_by:
-        return newest
+        heard = [state.watermark_ms // MINUTE_MS for state in sources.values()]
+        return max([newest, *heard] if newest is not None else heard, default=None)
     foremost = max(held_by)
     slowest = min(w for w in held_by if w >= foremost - policy.max_skew_ms)
     return (slowest - policy.lateness_ms) // MINUTE_MS - 1
