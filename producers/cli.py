@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 
-import click
 import structlog
 import typer
 
@@ -39,7 +38,7 @@ def main() -> None:
         structlog.get_logger("livewatch.push").debug("failed", exc_info=True)
         sys.stderr.write(f"livewatch-push: {error}\n")
         raise SystemExit(error.exit_code) from None
-    except click.exceptions.Abort:
+    except KeyboardInterrupt:
         raise SystemExit(130) from None
 
 

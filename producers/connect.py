@@ -11,7 +11,7 @@ import structlog
 from kafka import KafkaAdminClient
 from kafka.errors import KafkaError
 
-from producers.errors import TransportError
+from producers.errors import StoppedError, TransportError, UsageError
 from schemas.telemetry import TOPICS
 
 log = structlog.get_logger("livewatch.push")
@@ -23,23 +23,26 @@ def connect(bootstrap: str, wait_s: float, stopping: Callable[[], bool] = lambda
     """Wait for Kafka at `bootstrap` and return the number of partitions of our topics.
 
     Raises TransportError, in one line, when it is not there after `wait_s` seconds or when
-    its topics are missing or unequal.
+    its topics are missing or unequal; StoppedError when `stopping` turns true meanwhile.
     """
     deadline = time.monotonic() + wait_s
     next_word = time.monotonic() + 1
-    while not stopping():
+    while True:
         try:
             return _partitions(bootstrap)
         except (KafkaError, OSError) as error:
             reason = type(error).__name__
         now = time.monotonic()
+        if stopping():
+            raise StoppedError(f"stopped while waiting for Kafka at {bootstrap}")
         if now >= deadline:
-            break
+            raise TransportError(
+                f"no Kafka at {bootstrap} after {wait_s:.0f} s ({reason}): is it running?"
+            )
         if now >= next_word:
             log.info("waiting for Kafka", at=bootstrap, left_s=round(deadline - now))
             next_word = now + _SAY_EVERY_S
         time.sleep(0.5)
-    raise TransportError(f"no Kafka at {bootstrap} after {wait_s:.0f} s ({reason}): is it running?")
 
 
 def _partitions(bootstrap: str) -> int:
@@ -70,11 +73,11 @@ def check_topics(found: list[dict[str, Any]]) -> int:
 
 
 def endpoints(bootstrap: str) -> list[tuple[str, int]]:
-    """Hosts and ports of a bootstrap string. Raises TransportError when it cannot be read."""
+    """Hosts and ports of a bootstrap string. Raises UsageError when it cannot be read."""
     found = []
     for part in bootstrap.split(","):
         host, colon, port = part.strip().rpartition(":")
         if not colon or not host or not port.isdigit():
-            raise TransportError(f"--bootstrap must be host:port[,host:port], not {part.strip()!r}")
+            raise UsageError(f"--bootstrap must be host:port[,host:port], not {part.strip()!r}")
         found.append((host.strip("[]"), int(port)))
     return found

@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from producers.batcher import Batcher, SealPolicy
 from producers.clock import EventClock
-from producers.errors import TransportError
+from producers.errors import TransportError, UsageError
 from producers.ledger import Ledger
 from producers.pacing import Pacer, wall_ms
 from producers.progress import Progress
@@ -37,6 +37,13 @@ class RunOptions:
     seal: SealPolicy
     close_ahead_ms: int = 3_600_000
     overwrite: bool = False
+
+    def check(self) -> None:
+        """Raises UsageError when an earlier run would be lost; better now than after a build."""
+        if self.ledger.exists() and not self.overwrite:
+            raise UsageError(
+                f"{self.ledger} already holds a run: choose another --out, or --overwrite"
+            )
 
     @property
     def ledger(self) -> Path:

@@ -15,5 +15,11 @@ class UsageError(PushError):
     exit_code = 2
 
 
+class StoppedError(PushError):
+    """Asked to stop before there was anything to finish."""
+
+    exit_code = 130
+
+
 class TransportError(PushError):
     """Kafka is away for too long, or refused a batch for good."""

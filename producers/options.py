@@ -4,10 +4,72 @@ from __future__ import annotations
 
 import json
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
+from producers import metrics, settings
 from producers.batcher import SealPolicy
+from producers.connect import connect, endpoints
 from producers.errors import UsageError
+from producers.shell import UNSIGNED, stop_on_signals
+from producers.transport import KafkaSink, TransportPolicy
+
+
+@dataclass(frozen=True)
+class Access:
+    """How to reach Kafka; what is None comes from the environment or is left out."""
+
+    bootstrap: str | None
+    wait_s: float | None
+    metrics_port: int | None
+
+
+@dataclass(frozen=True)
+class Connected:
+    """A sink on a Kafka that is there, its number of partitions, and the wish to stop."""
+
+    sink: KafkaSink
+    partitions: int
+    stop: threading.Event
+
+
+@contextmanager
+def connected(access: Access) -> Iterator[Connected]:
+    """Wait for Kafka and close the sink in the end. Raises as `connect` does."""
+    env = settings.load()
+    where = access.bootstrap or env.bootstrap
+    wait_s = env.wait_s if access.wait_s is None else access.wait_s
+    endpoints(where)
+    sys.stderr.write(UNSIGNED + "\n")
+    with stop_on_signals() as stop:
+        partitions = connect(where, wait_s, stop.is_set)
+        if access.metrics_port is not None:
+            _serve_metrics(access.metrics_port)
+        policy = TransportPolicy(env.max_in_flight_batches, env.max_in_flight_bytes)
+        sink = KafkaSink(where, policy, stop.is_set)
+        try:
+            yield Connected(sink, partitions, stop)
+        finally:
+            sink.close()
+
+
+def _serve_metrics(port: int) -> None:
+    try:
+        metrics.serve(port)
+    except (OSError, OverflowError):
+        raise UsageError(f"--metrics-port: cannot listen on {port}") from None
+
+
+def pace_of(speed: float, rate: str | None) -> float | None:
+    """The speed factor, None for as fast as possible. Raises UsageError."""
+    if rate not in (None, "max"):
+        raise UsageError("--rate: must be 'max' or left out")
+    if not 0.01 <= speed <= 10_000_000:
+        raise UsageError("--speed must be from 0.01 to 10,000,000")
+    return None if rate else speed
 
 
 def report(summary: dict[str, Any], as_json: bool) -> None:

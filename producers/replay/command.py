@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
+import re
 import secrets
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from producers import metrics, settings
+from producers import settings
 from producers.clock import plan_span
-from producers.connect import connect
 from producers.delivery import RunOptions
 from producers.errors import UsageError
-from producers.options import report, seal_policy
+from producers.options import Access, connected, pace_of, report, seal_policy
 from producers.pacing import wall_ms
 from producers.replay.mapping import Mapping
 from producers.replay.rows import RowMaker
 from producers.replay.run import ReplayRun
 from producers.replay.series import Series
-from producers.shell import UNSIGNED, Meter, stop_on_signals
-from producers.transport import KafkaSink, TransportPolicy
+from producers.shell import Meter
 from producers.units import parse_duration
-from schemas.telemetry import SampleType
+from schemas.telemetry import PLATFORM_ID, SOURCE_ID, SampleType
 
 Option = typer.Option
 _SECRET_BYTES = 16
@@ -80,43 +78,47 @@ def replay(
           --time-format "%m/%d/%Y %H:%M" --entity-column kind --secret-file key \\
           --sort --keep-time --rate max
     """
-    if rate not in (None, "max"):
-        raise UsageError("--rate: must be 'max' or left out")
-    env = settings.load()
-    pace = None if rate else speed
+    pace = pace_of(speed, rate)
+    _check_id("--platform", platform, PLATFORM_ID)
+    _check_id("--source", source, SOURCE_ID)
     given = {"category": category, "district": district, "code": code}
-    constants = {name: value for name, value in given.items() if value is not None}
     mapping = Mapping(
-        sample, time_column, time_format, time_zone, count_column, entity_column, constants,
+        sample,
+        time_column,
+        time_format,
+        time_zone,
+        count_column,
+        entity_column,
+        {name: value for name, value in given.items() if value is not None},
         _pairs(maps or []),
-    )  # fmt: skip
-    secret = _secret(secret_file, env.secret, needed=entity_column is not None)
-    series = Series(file, mapping, sort)
-    survey = series.survey()
-    start = None if shift_to_now else survey.first_ms
-    length = max(1, survey.last_ms - survey.first_ms)
-    plan_span(wall_ms(), length, pace, start)
+    )
+    secret = _secret(secret_file, settings.load().secret, needed=entity_column is not None)
     seal = seal_policy(pace, batch_rows, parse_duration(linger))
     options = RunOptions(out, seal, parse_duration(close_ahead), overwrite)
-    where = bootstrap or env.bootstrap
-    sys.stderr.write(UNSIGNED + "\n")
-    with stop_on_signals() as stop:
-        partitions = connect(where, env.wait_s if wait is None else wait, stop.is_set)
-        maker = RowMaker(mapping, secret, file.stem, partitions)
-        if metrics_port is not None:
-            metrics.serve(metrics_port)
-        policy = TransportPolicy(env.max_in_flight_batches, env.max_in_flight_bytes)
-        sink = KafkaSink(where, policy, stop.is_set)
-        try:
-            span = plan_span(wall_ms(), length, pace, start)
-            run = ReplayRun(
-                series, survey, maker, span.start_ms, pace, (platform, source), options, sink, stop
-            )
-            with Meter() as meter:
-                summary = run.run(meter.show)
-        finally:
-            sink.close()
+    options.check()
+    series = Series(file, mapping, sort)
+    survey = series.survey()
+
+    def start() -> int:
+        length = max(1, survey.last_ms - survey.first_ms)
+        return plan_span(
+            wall_ms(), length, pace, None if shift_to_now else survey.first_ms
+        ).start_ms
+
+    start()  # what is wrong is said before Kafka is waited for
+    with connected(Access(bootstrap, wait, metrics_port)) as kafka, Meter() as meter:
+        maker = RowMaker(mapping, secret, file.stem, kafka.partitions)
+        place = (platform, source)
+        run = ReplayRun(
+            series, survey, maker, start(), pace, place, options, kafka.sink, kafka.stop
+        )
+        summary = run.run(meter.show)
     report(summary, as_json)
+
+
+def _check_id(option: str, value: str, pattern: str) -> None:
+    if not re.match(pattern, value):
+        raise UsageError(f"{option} must match {pattern}")
 
 
 def _pairs(maps: list[str]) -> dict[str, str]:

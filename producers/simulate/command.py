@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from producers import metrics, settings
 from producers.clock import plan_span
-from producers.connect import connect
 from producers.delivery import RunOptions
-from producers.errors import UsageError
-from producers.options import report, seal_policy
+from producers.options import Access, connected, pace_of, report, seal_policy
 from producers.pacing import wall_ms
-from producers.shell import UNSIGNED, Meter, stop_on_signals
+from producers.shell import Meter
 from producers.simulate.anomalies import Injection
 from producers.simulate.config import SimConfig
+from producers.simulate.model import Planner as PlanMaker
 from producers.simulate.model import Population, Simulation
 from producers.simulate.plan import Planner
 from producers.simulate.requests import SpikeRule, others, read_plan
 from producers.simulate.requests import spikes as place_spikes
 from producers.simulate.run import SimulateRun
-from producers.transport import KafkaSink, TransportPolicy
 from producers.units import parse_duration, parse_range, parse_time
 
 Option = typer.Option
@@ -71,48 +67,39 @@ def simulate(
     The ledger (what was produced) and the truth (what was injected) are written to --out
     before anything is sent.
     """
-    if rate not in (None, "max"):
-        raise UsageError("--rate: must be 'max' or left out")
-    if not 0.01 <= speed <= 10_000:
-        raise UsageError("--speed must be from 0.01 to 10000")
-    env = settings.load()
-    pace = None if rate else speed
-    length = parse_duration(duration)
-    period = parse_duration(sample_every)
-    begin = parse_time(start) if start else None
+    pace = pace_of(speed, rate)
+    length, begin = parse_duration(duration), parse_time(start) if start else None
     rule = SpikeRule(
-        spikes, parse_duration(spike_after), *_minutes(spike_length),
-        parse_range(spike_excess), spike_factor,
-    )  # fmt: skip
+        spikes,
+        parse_duration(spike_after),
+        *_minutes(spike_length),
+        parse_range(spike_excess),
+        spike_factor,
+    )
+    planner = _planner(rule, inject, anomalies)
     seal = seal_policy(pace, batch_rows, parse_duration(linger))
-    where = bootstrap or env.bootstrap
-    plan_span(wall_ms(), length, pace, begin)  # a wrong time is said before Kafka is waited for
-    sys.stderr.write(UNSIGNED + "\n")
-    with stop_on_signals() as stop:
-        partitions = connect(where, env.wait_s if wait is None else wait, stop.is_set)
-        span = plan_span(wall_ms(), length, pace, begin)
-        config = SimConfig(
+    options = RunOptions(out, seal, parse_duration(close_ahead), overwrite)
+    options.check()
+
+    def configure(partitions: int) -> SimConfig:
+        span, period = plan_span(wall_ms(), length, pace, begin), parse_duration(sample_every)
+        return SimConfig(
             seed, sessions, platforms, partitions, span.start_ms, span.end_ms, period, pace
         )
-        simulation = Simulation(config, _planner(rule, inject, anomalies))
-        if metrics_port is not None:
-            metrics.serve(metrics_port)
-        policy = TransportPolicy(env.max_in_flight_batches, env.max_in_flight_bytes)
-        sink = KafkaSink(where, policy, stop.is_set)
-        options = RunOptions(out, seal, parse_duration(close_ahead), overwrite)
-        try:
-            with Meter() as meter:
-                run = SimulateRun(simulation, options, sink, stop)
-                summary = run.run(meter.show)
-        finally:
-            sink.close()
+
+    configure(1)  # what is wrong is said before Kafka is waited for
+    with connected(Access(bootstrap, wait, metrics_port)) as kafka, Meter() as meter:
+        simulation = Simulation(configure(kafka.partitions), planner)
+        run = SimulateRun(simulation, options, kafka.sink, kafka.stop)
+        summary = run.run(meter.show)
     report(summary, as_json)
 
 
-def _planner(rule: SpikeRule, inject: str, plan: Path | None) -> Any:
-    """A planner over what the options ask for; the plan file is read now, to fail early."""
+def _planner(rule: SpikeRule, inject: str, plan: Path | None) -> PlanMaker:
+    """A planner over what the options ask for; mistakes in them are found now."""
     explicit = read_plan(plan) if plan else []
     kinds = [k.strip() for k in inject.split(",") if k.strip()]
+    others(kinds, 0, 0)
 
     def choose(population: Population) -> list[Injection]:
         config = population.config
