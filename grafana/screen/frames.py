@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from functools import cached_property
 from typing import Any, Literal
 
 Kind = Literal["time", "number", "string"]
@@ -31,7 +32,9 @@ class Frame:
     def rows(self) -> int:
         return len(self.columns[0].values) if self.columns else 0
 
+    @cached_property
     def body(self) -> dict[str, Any]:
+        """As JSON; made once for all panels that share the query."""
         columns = [{"name": c.name, "type": c.kind, "values": c.values} for c in self.columns]
         # The page redraws a panel only when its digest changes.
         packed = json.dumps(columns, ensure_ascii=False).encode()

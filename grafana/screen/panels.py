@@ -69,7 +69,7 @@ class Panels:
             raise
         except ScreenError as error:
             return {"status": "error", "error": error.body(), "digest": error.code}
-        return {**found.body(), "step_s": step}
+        return {**found.body, "step_s": step}
 
 
 def _span_body(span: TimeRange) -> dict[str, Any]:

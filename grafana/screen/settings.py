@@ -19,6 +19,9 @@ class ScreenSettings(BaseSettings):
     password_file: Path | None = Field(default=None, description="file that holds the password")
     database: str = Field(default="livewatch", description="database of the v_ views")
     threads: int = Field(default=4, ge=1, le=32, description="queries at the same time")
+    max_threads: int = Field(
+        default=1, ge=1, description="threads of one query: a page asks for many at once"
+    )
     max_execution_time: int = Field(default=5, ge=1, le=60, description="seconds a query may take")
     max_result_rows: int = Field(default=20_000, ge=100, description="rows a query may return")
 

@@ -104,6 +104,7 @@ class Warehouse:
             send_receive_timeout=s.max_execution_time + 3,
             sync_request_timeout=_CONNECT_S,
             settings={
+                "max_threads": s.max_threads,
                 "max_execution_time": s.max_execution_time,
                 "max_result_rows": s.max_result_rows,
                 "result_overflow_mode": "throw",

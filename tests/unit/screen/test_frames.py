@@ -53,5 +53,5 @@ def test_decimals_are_numbers_and_no_rows_keep_their_columns() -> None:
 
 
 def test_the_digest_changes_with_the_figures_only() -> None:
-    one, same, other = (frame([("v", "UInt8")], [[n]]).body() for n in (1, 1, 2))
+    one, same, other = (frame([("v", "UInt8")], [[n]]).body for n in (1, 1, 2))
     assert one["digest"] == same["digest"] != other["digest"]
