@@ -212,6 +212,27 @@ def detection(
         print(f"x{factor:<4.0f}on {mean:<6.1f}{shares[0]}  | {shares[1]}")
 
 
+def cold_spikes(policy: SpikePolicy, size: int, seed: int) -> None:
+    """Prints how soon 30 complaints in 25 minutes are found on series that are one hour old."""
+    print("30 complaints in 5 bins, one hour after a cold start, closed bins only")
+    for mean in (0.003, 0.03, 0.3, 1.5):
+        world = NullWorld.constant(size, mean, seed)
+        detector, slots = SpikeDetector.create(size, policy), np.arange(size)
+        weight = prior_weight(mean, 1.0)
+        first = {grade: np.full(size, np.inf) for grade in ("raised", "critical")}
+        for t in range(-12, 6):
+            counts = world.bin()
+            if 0 <= t < 5:
+                counts += world.rng.negative_binomial(6 / 0.3, 1 / 1.3, size)
+            now = t * policy.bin_ms
+            for event in detector.close_bin(now, slots, counts, 1.0, mean, weight):
+                for grade, bins in first.items():
+                    if event.grade.name.lower() in (grade, "critical"):
+                        bins[event.series] = min(bins[event.series], t + 1)
+        found = {k: f"{np.isfinite(v).mean():.2f} in {np.median(v):.0f}" for k, v in first.items()}
+        print(f"on {mean:<6}", found, "(share, median bins)")
+
+
 @dataclass
 class Market:
     """Series with power-law orders, unequal complaint rates, a day's rhythm and a delay."""
@@ -371,8 +392,9 @@ def main() -> None:
     if args.what == "null":
         null_table(policy, args.size, args.warm, args.days, args.seed, args.ticks)
     elif args.what == "detect":
-        thresholds = [-1.0, policy.raised, 0.0, 1.0, policy.critical, 2.0]
+        thresholds = [policy.watch, -0.5, policy.raised, 1.4, policy.critical]
         detection(policy, min(args.size, 2_000), args.warm, args.seed, args.ticks, thresholds)
+        cold_spikes(policy, 1_000, args.seed)
     elif args.what == "city":
         city(args.seed, args.days, args.ticks, args.delay)
     else:

@@ -58,9 +58,7 @@ def learning_weight(
     abnormal = frozen | (normal < 0.5)
     counted = np.where(abnormal, held + 1, held - 1)
     counted = np.clip(counted, 0, policy.freeze_bins + 1).astype(np.int32)
-    young = age < policy.young_bins
-    limit = np.where(young, policy.young_freeze_bins, policy.freeze_bins)
-    free = np.where(abnormal, counted > limit, young)
+    free = (age < policy.young_bins) | (abnormal & (counted > policy.freeze_bins))
     weight = np.where(frozen, 0.0, normal)
     return Learning(np.where(free, 1.0, weight), counted)
 

@@ -1,6 +1,6 @@
 """The filter of DESIGN section 4 for one series, written slowly and straight from the formulas.
 
-Shares no code with the implementation: scalars, ``math`` and ``scipy.stats.nbinom`` only.
+Shares no code with the implementation: scalars and ``math`` only.
 """
 
 from __future__ import annotations
@@ -8,11 +8,11 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 
-from scipy.stats import nbinom
-
 
 def log_pmf(count: int, mean: float, phi: float) -> float:
-    return float(nbinom.logpmf(count, mean / (phi - 1.0), 1.0 / phi))
+    r = mean / (phi - 1.0)
+    choose = math.lgamma(count + r) - math.lgamma(r) - math.lgamma(count + 1)
+    return choose - r * math.log(phi) + count * math.log(1.0 - 1.0 / phi)
 
 
 def log_sum(values: list[float]) -> float:

@@ -219,7 +219,7 @@ def test_grow_and_reset() -> None:
     assert SpikeState.empty(1000).nbytes <= 600 * 1000
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(st.permutations(range(12)))
 def test_order_of_series_does_not_matter(order: list[int]) -> None:
     bins = history(12, 40, 1.1, seed=6)
@@ -237,7 +237,7 @@ HOSTILE = st.one_of(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(st.lists(st.tuples(HOSTILE, HOSTILE, HOSTILE, HOSTILE, st.booleans()), max_size=8))
 def test_nothing_hostile_lets_a_nan_out(
     rows: list[tuple[float, float, float, float, bool]],
