@@ -24,7 +24,6 @@ TOO_LARGE_SIZE: Final = 131
 ACCESS_DENIED: Final = 497
 REQUIRED_PASSWORD: Final = 194
 AUTHENTICATION_FAILED: Final = 516
-ABORTED: Final = 236
 
 _NAMES: Final = {
     SYNTAX_ERROR: "SYNTAX_ERROR",
@@ -46,7 +45,6 @@ _NAMES: Final = {
     ACCESS_DENIED: "ACCESS_DENIED",
     REQUIRED_PASSWORD: "REQUIRED_PASSWORD",
     AUTHENTICATION_FAILED: "AUTHENTICATION_FAILED",
-    ABORTED: "ABORTED",
 }
 
 # The table of the real server (src/Server/HTTP/exceptionCodeToHTTPStatus.cpp), shortened.

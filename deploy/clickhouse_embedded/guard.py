@@ -34,21 +34,29 @@ _SAFE_ENGINES: Final = {
     "alias", "buffer", "dictionary", "generaterandom", "join", "log", "materializedview", "memory",
     "merge", "null", "set", "stripelog", "tinylog", "view",
 }  # fmt: skip
-_ALWAYS_REFUSED: Final = {
+# Scalar functions: refused even without a parenthesis, as in `arrayMap(file, ...)`.
+_REFUSED_SCALARS: Final = {
     "aiclassify", "aiembed", "aiextract", "aifilter", "aigenerate", "airedact", "aisimilarity",
-    "aitranslate", "backup", "datalakecatalog", "disk", "executable", "executablepool", "file",
-    "filesystem", "http", "overlay", "python",
+    "aitranslate", "file",
+}  # fmt: skip
+_ALWAYS_REFUSED: Final = _REFUSED_SCALARS | {
+    "backup", "datalakecatalog", "disk", "executable", "executablepool", "filesystem", "http",
+    "overlay", "python",
 }  # fmt: skip
 _REFUSED_SYSTEM: Final = re.compile(r"\bsystem\s+(shutdown|kill|suspend)\b", re.I)
 _REFUSED_ROOTS: Final = ("BackupQuery", "ExecuteAsQuery", "CreateNamedCollectionQuery")
 _READING_ROOTS: Final = ("Select", "Explain", "Show", "Describe", "Exists", "UseQuery")
 
 _FUNCTION: Final = re.compile(r"^ *Function(?:WithKeyValueArguments )? (\S+)", re.M)
+_IDENTIFIER: Final = re.compile(r"^ *Identifier (\S+)", re.M)
+_CALL: Final = re.compile(r"(\w+)[`\"]?\s*\(")
 _TABLE: Final = re.compile(r"^ *TableIdentifier (\S*[/\\]\S*)", re.M)
 _POSITION: Final = re.compile(r"failed at position (\d+)")
 # Settings that name a file or a server: a template or a schema is read from any path of the host.
 _REFUSED_SETTINGS: Final = re.compile(
-    r"\b(format_schema\w*|format_template\w*|format_avro_schema_registry\w*|ai_\w+)", re.I
+    r"\b(format_schema\w*|format_template\w*|format_avro_schema_registry\w*|ai_\w+"
+    r"|input_format_values_interpret_expressions)",
+    re.I,
 )
 _HIDING: Final = re.compile(r"[\\\u2018\u2019\u201c\u201d]")
 _EXPLAIN: Final = "EXPLAIN AST "
@@ -91,9 +99,23 @@ class Guard:
                 self._allowed.clear()
             self._allowed[key] = None
 
+    def allows_values(self, data: str, ask: "Ask") -> bool:
+        """May the engine evaluate the expressions in the data of an INSERT ... VALUES?
+
+        They are SQL, down to subqueries with table functions: judged as the SELECT that they would
+        be. What does not parse as one has no expressions worth the trouble; what is refused raises.
+        """
+        text = f"SELECT {data}"
+        _must_be_one_statement(text, ask)
+        try:
+            root, tree = self._parse(text, ask)
+        except ServerError:
+            return False
+        self._check_any(text, root, tree)
+        return True
+
     def _parse(self, text: str, ask: "Ask") -> tuple[str, str]:
-        if ask.count(text) > 1:
-            raise ServerError(SYNTAX_ERROR, "Multi-statements are not allowed")
+        _must_be_one_statement(text, ask)
         try:
             tree = ask.query(_EXPLAIN + text)
         except Exception as error:
@@ -101,11 +123,12 @@ class Guard:
         return tree.partition("\n")[0], tree
 
     def _check_any(self, text: str, root: str, tree: str) -> None:
-        for name in _FUNCTION.findall(tree):
-            if name.lower() in self._refused:
-                raise ServerError(
-                    ACCESS_DENIED, f"{name} reaches outside of the warehouse: not allowed here"
-                )
+        called = {name.lower() for name in _FUNCTION.findall(tree)} | _called_in(text)
+        named = {name.lower() for name in _IDENTIFIER.findall(tree)} | _named_in(text)
+        for name in (called & self._refused) | (named & _REFUSED_SCALARS):
+            raise ServerError(
+                ACCESS_DENIED, f"{name} reaches outside of the warehouse: not allowed here"
+            )
         words = {token.word for token in sql.tokens(text)}
         if words & {"OUTFILE", "INFILE"}:
             raise ServerError(NOT_IMPLEMENTED, "INTO OUTFILE and FROM INFILE are a client's work")
@@ -123,6 +146,11 @@ class Guard:
             raise ServerError(READONLY, "Cannot execute query in readonly mode.")
 
 
+def _must_be_one_statement(text: str, ask: "Ask") -> None:
+    if ask.count(text) > 1:
+        raise ServerError(SYNTAX_ERROR, "Multi-statements are not allowed")
+
+
 def check_settings(names: Iterable[str]) -> None:
     """Raise ACCESS_DENIED for a setting that would read a file of the host."""
     for name in names:
@@ -136,10 +164,33 @@ def _check_settings_in(text: str) -> None:
     An escape in a quoted name (or the typographic quotes that the engine takes for plain ones)
     could hide a name, and nobody needs them there.
     """
-    bare = [t.text for t in sql.tokens(text) if t.kind != "heredoc" and not t.text.startswith("'")]
-    check_settings(found[0] for part in bare if (found := _REFUSED_SETTINGS.search(part)))
-    if any(_HIDING.search(part) for part in bare):
-        raise ServerError(ACCESS_DENIED, "Escapes in names are not allowed beside settings")
+    named = " ".join(token.text for token in sql.tokens(text) if sql.name_of(token))
+    check_settings(found[0] for found in _REFUSED_SETTINGS.finditer(named))
+
+
+def _named_in(text: str) -> set[str]:
+    """Names in lower case. The printed tree leaves some out, as `* APPLY(file)`; and an escape in
+    a quoted name (or a typographic quote, which the engine takes for a plain one) could hide one
+    from us, so those are refused: nobody needs them."""
+    names = set()
+    for token in sql.tokens(text):
+        code = token.kind == "other" or (token.kind == "quoted" and token.text[0] != "'")
+        if code and _HIDING.search(token.text):
+            raise ServerError(ACCESS_DENIED, "Escapes in names are not allowed here")
+        names.add(sql.name_of(token).lower())
+    return names
+
+
+def _called_in(text: str) -> set[str]:
+    """Names in lower case that stand before a parenthesis, also where we see only a comment."""
+    names, previous = set(), ""
+    for token in sql.tokens(text):
+        if token.text == "(":
+            names.add(previous)
+        previous = sql.name_of(token).lower()
+    for aside in sql.asides(text):
+        names |= {name.lower() for name in _CALL.findall(aside)}
+    return names
 
 
 class Ask:

@@ -20,7 +20,7 @@ from starlette.responses import PlainTextResponse
 from starlette.types import Receive, Scope, Send
 
 from deploy.clickhouse_embedded import encoding, http_query
-from deploy.clickhouse_embedded.engine import Engine, Session
+from deploy.clickhouse_embedded.engine import Engine
 from deploy.clickhouse_embedded.errors import (
     AUTHENTICATION_FAILED,
     NOT_IMPLEMENTED,
@@ -28,6 +28,7 @@ from deploy.clickhouse_embedded.errors import (
     ServerError,
     from_engine,
 )
+from deploy.clickhouse_embedded.session import Session
 from deploy.clickhouse_embedded.spool import Spool
 from deploy.clickhouse_embedded.users import User, Users
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from deploy.clickhouse_embedded import blocks, packets, sql
-from deploy.clickhouse_embedded.engine import Engine, Session
+from deploy.clickhouse_embedded.engine import Engine
 from deploy.clickhouse_embedded.errors import (
     BAD_ARGUMENTS,
     QUERY_IS_TOO_LARGE,
@@ -25,6 +25,7 @@ from deploy.clickhouse_embedded.errors import (
     ServerError,
 )
 from deploy.clickhouse_embedded.reader import BytesReader
+from deploy.clickhouse_embedded.session import Session
 from deploy.clickhouse_embedded.spool import Spool
 from deploy.clickhouse_embedded.users import User
 

@@ -25,10 +25,6 @@ class Listener:
         self._lock = threading.Lock()
         self._thread = threading.Thread(target=self._accept, name="accept", daemon=True)
 
-    @property
-    def connections(self) -> int:
-        return len(self._sessions)
-
     def start(self) -> None:
         self._thread.start()
 

@@ -8,7 +8,7 @@ from typing import Final
 import structlog
 
 from deploy.clickhouse_embedded import blocks, packets, sql
-from deploy.clickhouse_embedded.engine import Engine, Session
+from deploy.clickhouse_embedded.engine import Engine
 from deploy.clickhouse_embedded.errors import (
     CHECKSUM_DOESNT_MATCH,
     NOT_IMPLEMENTED,
@@ -19,6 +19,7 @@ from deploy.clickhouse_embedded.errors import (
     from_engine,
 )
 from deploy.clickhouse_embedded.reader import FrameReader, Reader, SocketReader
+from deploy.clickhouse_embedded.session import Session
 from deploy.clickhouse_embedded.spool import Spool
 from deploy.clickhouse_embedded.users import Users
 from deploy.clickhouse_embedded.watch import Watcher, gave_up
@@ -155,13 +156,16 @@ class NativeSession:
             session.apply(query.settings, not query.settings_important, data_insert=True)
             self._insert(session, query, insert)
             return
-        session.check(f"{insert.head} VALUES" if insert else text)
+        if insert:
+            self._insert_inline(session, query, text, insert)
+            return
+        session.check(text)
         session.apply(query.settings, not query.settings_important)
         with self._watcher.watch(self._sock, session.cancel):
             if sql.is_streamed(text):
                 self._select(session, query, sql.without_format(text))
             else:
-                self._command(session, query, text if insert else sql.without_format(text))
+                self._command(session, query, sql.without_format(text))
         self._send(packets.END_OF_STREAM)
 
     def _select(self, session: Session, query: packets.Query, text: str) -> None:
@@ -216,6 +220,18 @@ class NativeSession:
             raise BrokenSessionError from None
         self._send(packets.progress(written_rows=written, written_bytes=size))
         self._send(packets.END_OF_STREAM)
+
+    def _insert_inline(
+        self, session: Session, query: packets.Query, text: str, insert: sql.Insert
+    ) -> None:
+        """The data is in the statement's text."""
+        session.check(f"{insert.head} VALUES")
+        session.apply(query.settings, not query.settings_important, data_insert=True)
+        with Spool(self._engine.tmp, self._max_insert) as spool:
+            spool.write(text[insert.data_start :].encode("utf-8", "surrogateescape"))
+            with self._watcher.watch(self._sock, session.cancel):
+                written = session.insert(insert, spool)
+        self._send(packets.progress(written_rows=written) + packets.END_OF_STREAM)
 
     def _receive(self, query: packets.Query, spool: Spool) -> None:
         """Put the blocks of an INSERT aside until the empty one that ends it."""

@@ -57,6 +57,19 @@ def tokens(sql: str, start: int = 0) -> Iterator[Token]:
             yield Token(kind, match[0], match.start(), match.end())
 
 
+def asides(sql: str) -> Iterator[str]:
+    """Comments and heredocs: what the engine should not read as code, if it agrees with us."""
+    for match in _TOKEN.finditer(sql):
+        if match["heredoc"] or (match["space"] and not match["space"].isspace()):
+            yield match[0]
+
+
+def name_of(token: Token) -> str:
+    """The name that a bare or quoted word stands for, else ""."""
+    is_name = token.kind == "word" or (token.kind == "quoted" and token.text[0] != "'")
+    return _unquoted(token) if is_name else ""
+
+
 def first_word(sql: str) -> str:
     """The statement's first keyword in upper case; "" if there is none."""
     return next((token.word for token in tokens(sql)), "")

@@ -57,6 +57,21 @@ _REACHING_OUT = [
     "SELECT formatRow('Template', 1) SETTINGS max_threads = 1, format_template_row = '/etc/hosts'",
     "CREATE VIEW {name} AS SELECT 1 SETTINGS format_schema = '/etc/hostname'",
     "SELECT aiGenerate('x')",
+    "SELECT * APPLY(file) FROM (SELECT '/etc/hostname')",
+    "SELECT COLUMNS('a') APPLY file FROM (SELECT '/etc/hostname' AS a)",
+    "SELECT * APPLY(`f\\x69le`) FROM (SELECT '/etc/hostname')",
+    "SELECT * APPLY(\u201cfile\u201d) FROM (SELECT '/etc/hostname')",
+    "SELECT arrayMap(file, ['/etc/hostname'])",
+    "SELECT arrayMap(x -> file(x), ['/etc/hostname'])",
+    "SHOW TABLES WHERE name = file('/etc/hostname')",
+    "SHOW TABLES WHERE name IN (SELECT * FROM url('file:///etc/hostname', 'LineAsString'))",
+    "SHOW COLUMNS FROM system.one WHERE field = file('/etc/hostname')",
+    "SELECT 1 AS a ORDER BY a WITH FILL FROM length(file('/etc/hostname')) TO 9",
+    "INSERT INTO {table} VALUES (file('/etc/hostname'))",
+    "INSERT INTO {table} VALUES ('x'), ((SELECT file('/etc/hostname')))",
+    "INSERT INTO {table} VALUES ((SELECT * FROM url('file:///etc/hostname', 'LineAsString')))",
+    "INSERT INTO {table} VALUES ('x'); SELECT * FROM url('file:///etc/hostname', 'LineAsString')",
+    "INSERT INTO {table} SETTINGS input_format_values_interpret_expressions = 1 VALUES ('x')",
     "CREATE TABLE {name} (a UInt8) ENGINE = MergeTree ORDER BY a"
     " SETTINGS disk = disk(type = local, path = '/tmp/')",
 ]
@@ -98,11 +113,19 @@ def test_sql_does_not_reach_the_host(
 ) -> None:
     out = tmp_path / "out"
     query = statement.replace("{out}", str(out)).replace("{name}", "reached")
+    if "{table}" in query:
+        query = query.replace("{table}", "default.reached_into")
+        with server.client() as client:
+            client.execute(
+                "CREATE TABLE IF NOT EXISTS reached_into (a String) ENGINE = MergeTree ORDER BY a"
+            )
     with server.client() if user == "writer" else server.reader() as client:
         with pytest.raises(ServerException) as caught:
             client.execute(query, None)
-        assert caught.value.code in (36, 46, 48, 60, 62, 81, 164, 497), caught.value
+        assert caught.value.code in (27, 36, 46, 48, 60, 62, 81, 164, 497), caught.value
         assert client.execute("SELECT 1") == [(1,)]
+        if "reached_into" in query:
+            assert client.execute("SELECT * FROM reached_into") == []
     with server.http("writer", "w-secret") as http:
         assert http.post("/", content=query).status_code >= 400
     assert not out.exists()

@@ -112,6 +112,19 @@ def test_definitions_and_descriptions(server: Running, table: str) -> None:
         assert client.execute(f"EXISTS TABLE {table}") == [(0,)]
 
 
+def test_expressions_in_values(server: Running, table: str) -> None:
+    with server.client() as client:
+        client.execute(f"CREATE TABLE {table} (a UInt32, b String) ENGINE = MergeTree ORDER BY a")
+        client.execute(
+            f"INSERT INTO {table} VALUES (1 + 1, upper('it''s')), (3, '\\'(;'); -- done", None
+        )
+        literals = ", ".join(f"({n}, 'text {n}')" for n in range(10, 30_010))
+        client.execute(f"INSERT INTO {table} VALUES {literals}", None)
+        rows = client.execute(f"SELECT * FROM {table} ORDER BY a LIMIT 3")
+        assert rows == [(2, "IT'S"), (3, "'(;"), (10, "text 10")]
+        assert client.execute(f"SELECT count() FROM {table}") == [(30_002,)]
+
+
 def test_settings_hold_for_one_query(server: Running) -> None:
     query = "SELECT getSetting('max_threads'), getSetting('max_block_size')"
     with server.client() as client:
