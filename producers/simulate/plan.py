@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from producers.arrays import F64, I64
+from producers.arrays import I64
 from producers.errors import UsageError
 from producers.simulate.anomalies import HOUR_MS, Anomaly, Injection, Target
+from producers.simulate.choose import Chooser
 from producers.simulate.complaints import CODES
 from producers.simulate.ids import to_text
 from producers.simulate.model import Population
 from producers.simulate.requests import Request
-from producers.simulate.sampling import DWELL_MS
 
 _FACTORS = {"F03": 12.0, "F04": 20.0, "F05": 4.0, "F06": 6.0, "F07": 3.0}
 _EXCESS = {"F01": 30.0, "F02": 8.0, "F08": 10.0}
@@ -26,8 +25,6 @@ _LEVELS = {
     "F01": "session", "F02": "merchant", "F03": "session", "F04": "session", "F05": "merchant",
     "F06": "category", "F07": "session", "F08": "merchant",
 }  # fmt: skip
-# A session that is hit lives on a little, so that what is due of it can still be sent.
-_AFTER_MS = 5 * 60_000
 
 
 def source_id(platform: int) -> str:
@@ -36,11 +33,12 @@ def source_id(platform: int) -> str:
 
 @dataclass
 class Planner:
-    """Turns requests into injections; one merchant is not hit twice where that is possible."""
+    """Turns requests into injections; entities are chosen among the live."""
 
     population: Population
-    _used: set[int] = field(default_factory=set)
-    _cells: set[tuple[int, int]] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self._chooser = Chooser(self.population)
 
     def plan(self, requests: Iterable[Request]) -> list[Injection]:
         """Injections in the order asked for. Raises UsageError when an entity is unknown."""
@@ -50,9 +48,9 @@ class Planner:
         level = request.entity_type or _LEVELS.get(request.kind) or _silence_level(request)
         start = self.population.config.start_ms + request.start_ms
         end = start + request.duration_ms
-        target = self._target(request, level, end)
+        target = self._target(request, level)
         slots = self._hit(target)
-        per_ms = self._complaints_per_ms(slots)
+        per_ms = self._chooser.complaints_per_ms(slots)
         baseline = per_ms * request.duration_ms
         factor, excess = _strength(request, baseline)
         in_hour = excess * min(1.0, HOUR_MS / request.duration_ms)
@@ -65,17 +63,18 @@ class Planner:
         )  # fmt: skip
         return Injection(anomaly, target)
 
-    def _target(self, request: Request, level: str, end_ms: int) -> Target:
+    def _target(self, request: Request, level: str) -> Target:
         city, s = self.population.city, self.population.sessions.slots
         platform = self._number(city.platforms, request.platform, "platform")
-        category = self._number(city.categories, request.category, "category")
+        wanted_category = request.entity_id if level == "category" else None
+        category = self._number(city.categories, wanted_category or request.category, "category")
         if level in ("platform", "source"):
             named = request.entity_id if level == "platform" else None
             wanted = self._number(city.platforms, named, "platform") if named else platform
             return Target(platform=len(city.platforms) - 1 if wanted is None else wanted)
-        slot = self._choose(request, level, platform, category, end_ms)
+        excess = request.excess or _EXCESS.get(request.kind, 0.0)
+        slot = self._chooser.session(request, level, platform, category, excess)
         merchant = int(s.merchant[slot])
-        s.end[slot] = max(int(s.end[slot]), end_ms + _AFTER_MS)
         if level == "session":
             return Target(slot=slot)
         if level == "merchant":
@@ -85,59 +84,10 @@ class Planner:
             platform=int(city.merchant_platform[merchant]),
         )
 
-    def _choose(
-        self, request: Request, level: str, platform: int | None, category: int | None, end_ms: int
-    ) -> int:
-        """A live session: the wanted one, else one of those with many orders and a long life."""
-        city, s, live = (
-            self.population.city, self.population.sessions.slots, self.population.live,
-        )  # fmt: skip
-        merchant = s.merchant[live]
-        keep = np.ones(len(live), bool)
-        if platform is not None:
-            keep &= city.merchant_platform[merchant] == platform
-        if category is not None:
-            keep &= city.merchant_category[merchant] == category
-        if request.entity_id and level == "merchant":
-            keep &= city.merchant_pid[merchant] == request.entity_id.encode()
-        elif request.entity_id and level == "session":
-            keep &= s.session_id[live] == request.entity_id.encode()
-        if not keep.any():
-            raise UsageError(f"{request.kind}: no live session of the wanted {level} at the start")
-        if request.kind == "F05" and not request.entity_id:
-            keep = _prefer(keep, np.isin(city.merchant_category[merchant], [0, 2, 3, 9]))
-        fresh = ~np.isin(merchant, list(self._used))
-        cells = [(int(p), int(c)) for p, c in self._cells]
-        for p, c in cells:
-            fresh &= (city.merchant_platform[merchant] != p) | (
-                city.merchant_category[merchant] != c
-            )
-        keep = _prefer(keep, ~np.isin(merchant, list(self._used)))
-        keep = _prefer(keep, fresh)
-        keep = _prefer(keep, s.end[live] > end_ms + _AFTER_MS)
-        found = live[keep]
-        busy = found[np.argsort(self._orders_per_ms(found), kind="stable")]
-        busy = busy[len(busy) // 2 : max(len(busy) - len(busy) // 100, 1)]
-        slot = int(self.population.rng.choice(busy))
-        chosen = int(s.merchant[slot])
-        self._used.add(chosen)
-        self._cells.add((int(city.merchant_platform[chosen]), int(city.merchant_category[chosen])))
-        return slot
-
     def _hit(self, target: Target) -> I64:
         live = self.population.live
         found: I64 = live[target.match(self.population.city, self.population.sessions.slots, live)]
         return found
-
-    def _orders_per_ms(self, slots: I64) -> F64:
-        s, sessions = self.population.sessions.slots, self.population.sessions
-        audience = sessions.audience(self.population.config.start_ms)
-        return np.asarray(s.peak[slots] * s.conversion[slots] * audience / DWELL_MS, np.float64)
-
-    def _complaints_per_ms(self, slots: I64) -> float:
-        merchant = self.population.sessions.slots.merchant[slots]
-        rate = self.population.city.complaint_rate[merchant]
-        return float((rate * self._orders_per_ms(slots)).sum())
 
     def _code(self, request: Request) -> str | None:
         if request.kind not in _EXCESS:
@@ -181,11 +131,6 @@ class Planner:
 
 def _silence_level(request: Request) -> str:
     return "session" if request.mode == "frozen" else "source"
-
-
-def _prefer(keep: npt.NDArray[np.bool_], wish: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
-    both = keep & wish
-    return both if both.any() else keep
 
 
 def _strength(request: Request, baseline: float) -> tuple[float, float]:
