@@ -100,10 +100,14 @@ FROM (
 _FLAG_FILTER: Final = f"""{PLATFORM}
   AND (category = '' OR {CATEGORY})"""
 
-OPEN_FLAGS: Final = f"""SELECT
-    countIf(grade = 'critical') AS critical,
-    countIf(grade = 'raised') AS raised,
-    countIf(grade = 'watch') AS watch
+# Where no telemetry came there is nothing to judge: the number of flags is unknown, not zero.
+OPEN_FLAGS: Final = f"""WITH (
+    SELECT 1 FROM v_indicators_cell WHERE $__timeFilter(minute) LIMIT 1
+) AS heard
+SELECT
+    if(heard = 1, countIf(grade = 'critical'), NULL) AS critical,
+    if(heard = 1, countIf(grade = 'raised'), NULL) AS raised,
+    if(heard = 1, countIf(grade = 'watch'), NULL) AS watch
 FROM v_flags
 WHERE state = 'open' AND onset <= $__toTime
   AND {_FLAG_FILTER}"""

@@ -29,7 +29,7 @@ _STATIC: Final = Path(__file__).parent / "static"
 # Under the page's refresh of 2 s, so that a page always gets figures newer than its last ones.
 _SHARE_S: Final = 1.0
 # Names of this machine only: a page elsewhere cannot reach the screen by rebinding its own name.
-_HOSTS: Final = ("127.0.0.1", "localhost", "[::1]", "testserver")
+_HOSTS: Final = ("127.0.0.1", "localhost", "[::1]")
 
 
 class Routes:
@@ -96,8 +96,11 @@ async def _explained(_: Request, error: Exception) -> Response:
     return JSONResponse({"error": error.body()}, status_code=error.status, headers=headers)
 
 
-def build(settings: ScreenSettings) -> Starlette:
-    """The application. Raises OSError for an unreadable password file."""
+def build(settings: ScreenSettings, host: str = "127.0.0.1") -> Starlette:
+    """The application, answering to this machine's names and to `host`.
+
+    Raises OSError for a password file that cannot be read.
+    """
     metrics = Metrics()
     warehouse = Warehouse(settings, metrics)
 
@@ -110,7 +113,7 @@ def build(settings: ScreenSettings) -> Starlette:
         routes=Routes(Library.committed(), warehouse, metrics).table(),
         middleware=[
             Middleware(SecurityHeaders),
-            Middleware(TrustedHostMiddleware, allowed_hosts=list(_HOSTS)),
+            Middleware(TrustedHostMiddleware, allowed_hosts=[*_HOSTS, host]),
             Middleware(GZipMiddleware, minimum_size=2_000, compresslevel=3),
         ],
         exception_handlers={ScreenError: _explained},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Annotated
 
 import typer
@@ -25,7 +26,8 @@ def screen(
         serve(host, port, _settings(), _announce)
     except (StartError, UnknownDashboardVersionError) as error:
         typer.echo(f"livewatch screen: {error}", err=True)
-        raise typer.Exit(1) from None
+        # Not typer.Exit: a program that carries this command as one of its own would swallow it.
+        sys.exit(1)
 
 
 def _settings() -> ScreenSettings:

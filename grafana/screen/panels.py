@@ -28,9 +28,11 @@ class Panels:
         self._cache = cache
         self._latest = Latest(cache)
 
-    async def span(self, start: str, end: str) -> TimeRange:
+    async def _span(self, asked: Mapping[str, str]) -> tuple[TimeRange, datetime | None]:
+        """The range asked for, and the newest moment of the data where it hangs on that."""
+        start, end = asked.get("from", DEFAULT_FROM), asked.get("to", DEFAULT_TO)
         latest = await self._latest.moment() if timerange.needs_latest(start, end) else None
-        return timerange.resolve(start, end, datetime.now(UTC), latest)
+        return timerange.resolve(start, end, datetime.now(UTC), latest), latest
 
     async def figures(
         self, uid: str, lang: Lang, ids: Sequence[str], asked: Mapping[str, str]
@@ -43,12 +45,14 @@ class Panels:
                 f"Ask for 1 to {_MOST_PANELS} panels.",
             )
         queries = [self._library.query(uid, lang, panel) for panel in ids]
-        span = await self.span(asked.get("from", DEFAULT_FROM), asked.get("to", DEFAULT_TO))
+        span, latest = await self._span(asked)
         listed = self._library.variables(uid, lang)
         values = await variables.chosen(listed, asked, span, self._cache)
         results = await asyncio.gather(*(self._one(q, span, values) for q in queries))
         return {
-            **_span_body(span),
+            "from": _utc(span.start),
+            "to": _utc(span.end),
+            "latest": _utc(latest) if latest else None,
             "panels": {str(q.panel): r for q, r in zip(queries, results, strict=True)},
         }
 
@@ -57,7 +61,7 @@ class Panels:
     ) -> dict[str, variables.Options]:
         """What may be chosen for each template variable."""
         listed = self._library.variables(uid, lang)
-        span = await self.span(asked.get("from", DEFAULT_FROM), asked.get("to", DEFAULT_TO))
+        span, _ = await self._span(asked)
         return {v["name"]: await variables.options(v, span, self._cache) for v in listed}
 
     async def _one(self, query: Query, span: TimeRange, values: dict[str, str]) -> dict[str, Any]:
@@ -72,8 +76,5 @@ class Panels:
         return {**found.body, "step_s": step}
 
 
-def _span_body(span: TimeRange) -> dict[str, Any]:
-    return {
-        "from": span.start.isoformat().replace("+00:00", "Z"),
-        "to": span.end.isoformat().replace("+00:00", "Z"),
-    }
+def _utc(moment: datetime) -> str:
+    return moment.isoformat().replace("+00:00", "Z")

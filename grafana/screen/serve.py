@@ -23,7 +23,7 @@ def serve(host: str, port: int, settings: ScreenSettings, ready: Callable[[str],
     """Serves until SIGTERM or Ctrl-C, and calls `ready` with the address. Raises StartError."""
     require_loopback(host)
     try:
-        application = build(settings)
+        application = build(settings, host)
     except OSError as error:
         raise StartError(f"cannot read the password file: {error.strerror}") from error
     with contextlib.closing(listen(host, port)) as listening:

@@ -212,3 +212,14 @@ def test_the_database_is_not_changed_by_looking(warehouse: Any) -> None:
         pytest.raises(ServerException, match="readonly"),
     ):
         client.execute("DROP TABLE flag_events")
+
+
+def test_without_telemetry_everything_is_unknown_and_nothing_is_zero(ask: Any) -> None:
+    """A range before the first sample: flags too are unknown there, not none."""
+    silent = {"from": "latest-30d", "to": "latest-29d"}
+    for panel in (1, 8):
+        _, columns = ask(panel, **silent)
+        assert all(values == [None] for values in columns.values())
+    for panel in (2, 11, 22):
+        _, columns = ask(panel, **silent)
+        assert all(values == [] for values in columns.values())

@@ -122,7 +122,7 @@ function draw(answer) {
     if (result.status === "error") panel.frame.covered("error", `${t("unknown")} · ${said(result.error)}`);
     else panel.part.update(result, span);
   }
-  asOf(answer.panels, span);
+  asOf(answer, span);
 }
 
 // Until there is an answer again every figure is unknown; nothing old is left standing.
@@ -144,12 +144,19 @@ function banner(error) {
   node.dataset.code = error.code;
 }
 
-function asOf(_, span) {
-  const behind = Math.round((Date.now() - span.to) / 60000);
+function asOf(answer, span) {
   const range = `${span.to - span.from > 86400000 ? dayClock(span.from) : clock(span.from)}–${clock(span.to)}`;
-  const age = Math.abs(behind) > 24 * 60 || behind < -5 ? t("replayed") : `${t("behind")} ${Math.max(0, behind)} ${t("minutes")}`;
   const day = dayClock(span.to).slice(0, 5);
-  setText(byId("asof"), `${day} ${range} ${t("zone")}${view.anchor === "latest" && !view.zoom ? ` · ${age}` : ""}`);
+  const follows = view.anchor === "latest" && !view.zoom;
+  setText(byId("asof"), `${day} ${range} ${t("zone")}${follows ? ` · ${age(answer.latest)}` : ""}`);
+}
+
+// How far the newest figures are from the clock on the wall.
+function age(latest) {
+  if (latest === null) return t("noData");
+  const behind = Math.round((Date.now() - Date.parse(latest)) / 60000);
+  if (behind > 24 * 60 || behind < -5) return t("replayed");
+  return `${t("behind")} ${Math.max(0, behind)} ${t("minutes")}`;
 }
 
 byId("pause").addEventListener("click", () => {
