@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
+
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
@@ -35,17 +38,20 @@ def _broken(column: Column, values: pa.Array, broker_ms: int) -> list[tuple[str,
     if column.name == "event_time":
         found += _time_rules(values, broker_ms)
     elif column.allowed is not None:
-        found.append(("must be a code of the contract's list", _not_in(values, column.allowed)))
+        allowed = column.allowed
+        rule = "must be a code of the contract's list"
+        found += _entry_rule(values, rule, lambda entry: entry in allowed)
     elif column.pattern is not None:
-        found.append((f"must match {column.pattern}", _no_match(values, column.pattern)))
+        found += _pattern_rule(values, column.pattern)
     elif column.maximum is not None:
-        bad = pc.or_(pc.less(values, 0), pc.greater(values, column.maximum))
-        found.append((f"must be from 0 to {column.maximum}", _mask(bad)))
+        numbers = _numbers(values)
+        bad = (numbers < 0) | (numbers > column.maximum)
+        found.append((f"must be from 0 to {column.maximum}", bad))
     return [(rule, bad) for rule, bad in found if bad.any()]
 
 
 def _time_rules(values: pa.Array, broker_ms: int) -> list[tuple[str, Mask]]:
-    ms = values.cast(pa.int64()).fill_null(EARLIEST_MS).to_numpy(zero_copy_only=False)
+    ms = _numbers(values.cast(pa.int64()), EARLIEST_MS)
     ahead = f"must not be more than {MAX_AHEAD_MS // 1000} s ahead of the broker's clock"
     return [
         (ahead, ms > broker_ms + MAX_AHEAD_MS),
@@ -53,38 +59,43 @@ def _time_rules(values: pa.Array, broker_ms: int) -> list[tuple[str, Mask]]:
     ]
 
 
-def _not_in(values: pa.DictionaryArray, allowed: frozenset[str]) -> Mask:
-    """A code is judged once per dictionary entry, not once per row."""
-    known = np.array([v in allowed for v in values.dictionary.to_pylist()], dtype=bool)
-    return _by_index(values, known)
-
-
-def _no_match(values: pa.Array, pattern: str) -> Mask:
-    if pattern == PSEUDONYM and _all_pseudonyms(values.drop_null()):
-        return np.zeros(len(values), bool)
+def _pattern_rule(values: pa.Array, pattern: str) -> list[tuple[str, Mask]]:
+    rule = f"must match {pattern}"
     if isinstance(values, pa.DictionaryArray):
-        entries = pc.match_substring_regex(values.dictionary, pattern)
-        return _by_index(values, _mask(entries))
-    return _mask(pc.invert(pc.match_substring_regex(values, pattern)))
+        matches = re.compile(pattern).match
+        return _entry_rule(values, rule, lambda entry: matches(entry) is not None)
+    if pattern == PSEUDONYM and _all_pseudonyms(values if not values.null_count else None):
+        return []
+    return [(rule, _mask(pc.invert(pc.match_substring_regex(values, pattern))))]
 
 
-def _all_pseudonyms(values: pa.Array) -> bool:
+def _entry_rule(
+    values: pa.DictionaryArray, rule: str, good: Callable[[str], bool]
+) -> list[tuple[str, Mask]]:
+    """A code is judged once per dictionary entry, not once per row."""
+    entries = [e is not None and good(e) for e in values.dictionary.to_pylist()]
+    if all(entries):
+        return []
+    return [(rule, _by_index(values, np.array(entries, dtype=bool)))]
+
+
+def _all_pseudonyms(values: pa.Array | None) -> bool:
     """Whether every value is 32 lower-case hex digits: a look at the bytes, no regex."""
-    start, end = _span(values)
-    if end - start != 32 * len(values):
-        return False
-    if end == start:
-        return True
-    data = np.frombuffer(values.buffers()[2], np.uint8)[start:end]
-    return bool(_HEX[data].all() and pc.all(pc.equal(pc.binary_length(values), 32)).as_py())
-
-
-def _span(values: pa.Array) -> tuple[int, int]:
-    """Where the characters of a string array begin and end in its data buffer."""
-    if not len(values):
-        return 0, 0
+    if values is None or not len(values):
+        return values is not None
     offsets = np.frombuffer(values.buffers()[1], np.int32)
-    return int(offsets[values.offset]), int(offsets[values.offset + len(values)])
+    offsets = offsets[values.offset : values.offset + len(values) + 1]
+    if not (np.diff(offsets) == 32).all():
+        return False
+    data = np.frombuffer(values.buffers()[2], np.uint8)[offsets[0] : offsets[-1]]
+    return bool(_HEX[data].all())
+
+
+def _numbers(values: pa.Array, absent: int = 0) -> npt.NDArray[np.int64]:
+    """Numbers as int64, with `absent` in place of null."""
+    if values.null_count:
+        values = values.fill_null(absent)
+    return np.asarray(values.to_numpy(zero_copy_only=False)).astype(np.int64)
 
 
 def _by_index(values: pa.DictionaryArray, good_entry: Mask) -> Mask:

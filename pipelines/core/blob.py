@@ -20,7 +20,7 @@ def pack(arrays: Mapping[str, npt.NDArray[Any]]) -> bytes:
     """One compressed blob of named arrays (numbers and fixed-width bytes, no objects)."""
     index, bodies = {}, []
     for name, array in arrays.items():
-        flat = np.ascontiguousarray(array)
+        flat = np.asarray(array, order="C")
         index[name] = (flat.dtype.str, flat.shape)
         bodies.append(flat.tobytes())
     head = json.dumps(index).encode()

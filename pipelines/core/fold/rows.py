@@ -33,7 +33,10 @@ def numbers(rows: pa.RecordBatch, name: str) -> Ints:
 
 def known(rows: pa.RecordBatch, name: str) -> npt.NDArray[np.bool_]:
     """Where a nullable column [n] has a value."""
-    return np.asarray(rows.column(name).is_valid().to_numpy(zero_copy_only=False), dtype=bool)
+    values = rows.column(name)
+    if not values.null_count:
+        return np.ones(len(values), bool)
+    return np.asarray(values.is_valid().to_numpy(zero_copy_only=False), dtype=bool)
 
 
 def raw_columns(

@@ -1,0 +1,161 @@
+"""Whatever is killed, whenever: what readers see is exactly what was sent.
+
+Every effect of a run on the outside (a write to the warehouse, a message, a changelog record)
+is a place to die, right before and right after it. All of them are tried.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import Counter, defaultdict
+from typing import Any
+
+import pytest
+
+from pipelines.core import partials
+from schemas.telemetry import SampleType
+from tests.unit.protocol.world import (
+    MINUTE,
+    START,
+    Faults,
+    Sample,
+    World,
+    logs_of,
+    run,
+    session_ids,
+)
+
+MINUTES = 16
+SOURCES = ("a", "b")
+SESSIONS = session_ids(4)
+
+
+def samples() -> list[Sample]:
+    """Two sources, two sessions each; one session's complaints rise in the middle."""
+    rng = random.Random(3)
+    out = []
+    for step in range(MINUTES * 2):
+        for i, session in enumerate(SESSIONS):
+            at = START + step * MINUTE // 2 + rng.randrange(MINUTE // 2)
+            source = SOURCES[i % 2]
+            out.append(Sample(SampleType.VIEWERS, source, session, at, rng.randint(0, 500)))
+            out.append(Sample(SampleType.ORDERS, source, session, at, rng.randint(0, 3)))
+            if i == 1 and 8 <= step < 20:
+                out.append(Sample(SampleType.COMPLAINTS, source, session, at, 2))
+    return out
+
+
+DATA = samples()
+
+
+LOGS = logs_of(DATA, MINUTES, SOURCES)
+
+
+def fresh() -> World:
+    return World(LOGS)
+
+
+def truth() -> dict[tuple[int, str], dict[str, int]]:
+    """Sums by minute and session straight from the samples: an oracle of its own."""
+    out: dict[tuple[int, str], dict[str, int]] = defaultdict(Counter)
+    for s in DATA:
+        key = (s.at_ms // MINUTE * 60, s.session)
+        if s.type is SampleType.ORDERS:
+            out[key]["orders"] += s.value
+        elif s.type is SampleType.COMPLAINTS:
+            out[key]["complaints"] += s.value
+        else:
+            out[key]["samples"] += 1
+    return out
+
+
+TRUTH = truth()
+
+
+def check(world: World) -> None:
+    check_raw(world)
+    check_indicators(world)
+    check_partials(world)
+    check_flags(world)
+    for topic, log in world.logs.items():
+        assert world.committed[topic] == len(log), "the commit stands still"
+
+
+def check_raw(world: World) -> None:
+    for kind in SampleType:
+        rows = world.tables.rows.get(f"raw_{kind.value}", {})
+        assert len(rows) == sum(s.type is kind for s in DATA)
+        name = {"viewers": "viewers", "orders": "orders", "complaints": "complaints"}[kind.value]
+        total = sum(s.value for s in DATA if s.type is kind)
+        assert sum(r[name] for r in rows.values()) == total
+        assert not any(r["late"] for r in rows.values())
+
+
+def check_indicators(world: World) -> None:
+    rows = world.tables.rows["indicators_session"]
+    by_key = {(minute, session.decode()): row for (minute, _, session), row in rows.items()}
+    for (minute, session), sums in TRUTH.items():
+        row = by_key[minute, session]
+        assert row["orders_1m"] == sums["orders"]
+        assert row["complaints_1m"] == sums["complaints"]
+        for width in (5, 15, 60):
+            window = [TRUTH.get((m, session), {}) for m in range(minute, minute - 60 * width, -60)]
+            assert row[f"orders_{width}m"] == sum(w.get("orders", 0) for w in window)
+            assert row[f"complaints_{width}m"] == sum(w.get("complaints", 0) for w in window)
+        assert row["orders_24h"] == row["orders_60m"]
+
+
+def check_partials(world: World) -> None:
+    """What the next stage would end with: the closed partial of the highest version."""
+    best: dict[int, partials.Partial] = {}
+    for message in world.sent:
+        partial = partials.decode(message)
+        old = best.get(partial.minute)
+        if partial.closed and (old is None or partial.version >= old.version):
+            best[partial.minute] = partial
+    by_minute: dict[int, int] = Counter()
+    for (minute, _), sums in TRUTH.items():
+        by_minute[minute // 60] += sums["orders"]
+    for minute, orders in by_minute.items():
+        assert best[minute].cells.values["orders"].sum() == orders
+
+
+def check_flags(world: World) -> None:
+    """The rise is one flag, however often the process died while it was found."""
+    ids = {f.flag_id for f in world.emitted}
+    assert len(ids) == 1, ids
+    content: dict[tuple[str, str], Any] = {}
+    for flag in world.emitted:
+        key = (flag.event, flag.grade)
+        assert content.setdefault(key, flag).observed == flag.observed
+    assert any(f.grade != "watch" for f in world.emitted)
+
+
+def count_effects(seed: int) -> int:
+    world = fresh()
+    effects = run(world, [], seed)
+    check(world)
+    return effects
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_without_a_crash(seed: int) -> None:
+    assert count_effects(seed) > 100
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+def test_a_crash_at_every_single_effect(after: bool) -> None:
+    effects = count_effects(7)
+    for at in range(1, effects + 1):
+        world = fresh()
+        run(world, [Faults(at, after)], 7)
+        check(world)
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_crash_after_crash(seed: int) -> None:
+    rng = random.Random(seed)
+    faults = [Faults(rng.randint(1, 150), rng.random() < 0.5) for _ in range(rng.randint(2, 6))]
+    world = fresh()
+    run(world, faults, seed)
+    check(world)
