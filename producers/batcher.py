@@ -18,7 +18,13 @@ from schemas.batch import encode
 from schemas.identity import BatchHeader, BatchIdentity
 from schemas.telemetry import ARROW, HEARTBEAT_MS, MAX_BYTES, MAX_ROWS, SampleType
 
-_EMPTY = {t: encode(pa.RecordBatch.from_pylist([], schema=ARROW[t])) for t in SampleType}
+
+def _empty(schema: pa.Schema) -> bytes:
+    nothing = [pa.nulls(0, field.type) for field in schema]
+    return encode(pa.RecordBatch.from_arrays(nothing, schema=schema))
+
+
+_EMPTY = {t: _empty(ARROW[t]) for t in SampleType}
 
 
 @dataclass(frozen=True, slots=True)

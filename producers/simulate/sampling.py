@@ -59,7 +59,8 @@ class Sampler:
         """Give sessions that are already on air the past that they would have."""
         s = self._sessions.slots
         s.last[slots] = np.maximum(s.start[slots], now_ms - sample_every_ms)
-        s.last_orders[slots] = s.last[slots]
+        # spread, or the rows that are due once a minute would all come at once
+        s.last_orders[slots] = now_ms - self._rng.integers(0, MINUTE_MS, len(slots))
         audience = self._sessions.audience(now_ms)
         viewers = audience * _profile(s.start[slots], s.end[slots], now_ms) * s.peak[slots]
         age = now_ms - s.start[slots]

@@ -15,6 +15,8 @@ from producers.simulate.city import MAX_PEAK, build_city, peak_viewers
 from producers.simulate.complaints import CODES, SHARES
 from producers.simulate.config import SimConfig
 from producers.simulate.model import Simulation
+from producers.simulate.plan import Planner
+from producers.simulate.requests import Request
 from producers.simulate.sampling import DWELL_MS
 from producers.simulate.sessions import hours
 from schemas.batch import decode
@@ -68,7 +70,8 @@ def test_merchants_are_the_same_in_every_run_of_a_seed() -> None:
 
 
 def test_every_batch_follows_the_contract() -> None:
-    simulation = Simulation(config(sessions=1500))
+    spike = Request("F01", 0, 600_000, "platform", excess=200.0)
+    simulation = Simulation(config(sessions=1500), lambda p: Planner(p).plan([spike]))
     policy = SealPolicy(max_rows=500)
     batchers = [Batcher(p, f"sim-{p}", 1, 4, policy) for p in simulation.city.platforms]
     samples: Counter[SampleType] = Counter()
