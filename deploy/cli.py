@@ -51,7 +51,8 @@ def _delegate(name: str, module: str, summary: str) -> None:
         command = typer.main.get_command(import_module(module).app)
         arguments = [name, *ctx.args] if isinstance(command, TyperGroup) else list(ctx.args)
         prog = "livewatch" if isinstance(command, TyperGroup) else f"livewatch {name}"
-        command.main(arguments, prog_name=prog, standalone_mode=False)
+        code = command.main(arguments, prog_name=prog, standalone_mode=False)
+        raise typer.Exit(code if isinstance(code, int) else 0)
 
 
 _delegate("worker", "pipelines.cli", "Fold telemetry into indicators and flags: one worker.")

@@ -123,13 +123,16 @@ def _use_plain_default_database(control: Any, data: Path) -> None:
 
     The library's own lays the host's files over the tables: SELECT * FROM `/etc/passwd` would work.
     It comes back in every process, so it is detached and attached again from its own metadata.
+    While it is empty the library has not taken note of its UUID, and attaching fails: then it is
+    made anew.
     """
-    if (data / "metadata" / "default.sql").exists():
+    metadata = data / "metadata"
+    if (metadata / "default.sql").exists() and any((metadata / "default").glob("*.sql*")):
         control.query("DETACH DATABASE IF EXISTS default")
         control.query("ATTACH DATABASE default")
         return
     tables = control.query("SELECT count() FROM system.tables WHERE database = 'default'", "TSV")
-    if int(tables.bytes()):
+    if int(tables.bytes()) and not (metadata / "default.sql").exists():
         raise StartupError(f"data directory {data} was made by another program: choose a new one")
     control.query("DROP DATABASE IF EXISTS default")
     control.query("CREATE DATABASE default ENGINE = Atomic")

@@ -314,3 +314,22 @@ def _is_zombie(pid: int) -> bool:
         return " Z " in Path(f"/proc/{pid}/stat").read_text()
     except OSError:
         return not os.path.exists(f"/proc/{pid}")  # noqa: PTH110 - gone between the two reads
+
+
+@pytest.mark.parametrize("kill", [False, True], ids=["stop", "kill -9"])
+def test_a_restart_with_nothing_in_the_default_database(start_server: Start, kill: bool) -> None:
+    """The library does not note an empty database, and the second start stumbled over it."""
+    for life in range(3):
+        server = start_server()
+        with server.client() as client:
+            client.execute("CREATE DATABASE IF NOT EXISTS warehouse")
+            client.execute(
+                "CREATE TABLE IF NOT EXISTS warehouse.kept (n UInt64) ENGINE = MergeTree ORDER BY n"
+            )
+            client.execute("INSERT INTO warehouse.kept VALUES", [(life,)])
+            assert client.execute("SELECT count() FROM warehouse.kept") == [(life + 1,)]
+        if kill:
+            server.child.kill()
+            server.child.wait(10)
+        else:
+            assert launch.stop(server.child) == 0
