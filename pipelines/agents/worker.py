@@ -326,13 +326,12 @@ def _app(settings: Settings, name: str, state_dir: Path, http_port: int) -> faus
 
 
 def _table(app: faust.App, name: str, partitions: int) -> AcknowledgedTable:
-    raw: Any = faust.Schema(
-        key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw"
-    )
     table: Any = app.Table(
         name,
         partitions=partitions,
-        schema=raw,
+        # For bytes Faust takes its raw serializer, in the store and in the changelog.
+        key_type=bytes,
+        value_type=bytes,
         options={"block_cache_size": 8 << 20, "write_buffer_size": 8 << 20},
     )
     return table  # type: ignore[no-any-return]
