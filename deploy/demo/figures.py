@@ -20,7 +20,7 @@ _INDICATORS = """
 SELECT minute, count(), sum(active_1m), sum(viewers_1m), sum(orders_1m), sum(paid_fen_5m) / 100,
        sum(paid_fen_60m) / 100 / nullIf(sum(orders_60m), 0),
        1000 * sum(orders_5m) / nullIf(sum(viewer_milliminutes_5m) / 1000, 0),
-       10000 * (sum(complaints_1h) + 1) / (sum(orders_1h) + 1000),
+       10000 * (sum(complaints_60m) + 1) / (sum(orders_60m) + 1000),
        100 * sum(seen_5m) / nullIf(sum(expected_5m), 0)
 FROM v_indicators_cell
 WHERE closed = 1 AND minute = (SELECT max(minute) FROM indicators_cell WHERE closed = 1)
