@@ -32,7 +32,7 @@ format: setup ## rewrite the code in the project's style
 	$(BIN)/ruff format .
 
 bench: setup ## measure speed and memory; prints JSON
-	@$(BIN)/python -m benchmarks $(ARGS)
+	@$(BIN)/python -m benchmarks.fold $(ARGS)
 
 lock: setup ## compile pyproject.toml into requirements.lock, with hashes
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --group dev pyproject.toml -o requirements.lock
