@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
-from deploy.check.flags import FlagReport, SpikeOutcome
+from deploy.check.flags import Decision, FlagReport, SpikeOutcome
 from deploy.check.indicators import MinuteCheck
 from deploy.check.latency import Latency
 from deploy.check.ledger_vs_sql import Comparison
@@ -14,6 +15,7 @@ from schemas.telemetry import SampleType
 
 # One false critical in such a run is what the false-alert budget allows.
 _FALSE_CRITICALS = 1
+_SHOWN = 20
 
 
 @dataclass
@@ -85,7 +87,9 @@ class Findings:
         for table, minutes in (self.minutes.wrong if self.minutes else {}).items():
             first = ", ".join(f"{minute:%H:%M}" for minute in minutes[:5])
             yield f"{table}: {len(minutes)} wrong minutes ({first})"
-        yield from (_spike_line(spike) for spike in (self.flags.spikes if self.flags else []))
+        if self.flags:
+            yield from (_spike_line(spike) for spike in self.flags.spikes)
+            yield from (_false_line(flag) for flag in self.flags.unexplained[:_SHOWN])
 
 
 def _spike_line(spike: SpikeOutcome) -> str:
@@ -95,3 +99,8 @@ def _spike_line(spike: SpikeOutcome) -> str:
             f"{spike.grade}, first as {spike.found_as} after {spike.delay_s:.0f} s of event time"
         )
     return f"spike {spike.id} ({spike.entity_type}, +{spike.expected_excess:g} complaints): {found}"
+
+
+def _false_line(flag: Decision) -> str:
+    when = datetime.fromtimestamp(flag.event_ms / 1000, UTC)
+    return f"false flag: {flag.grade} on {' '.join(flag.entity)} at {when:%H:%M:%S} UTC"

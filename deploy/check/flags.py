@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from deploy.check.warehouse import Warehouse
 from producers.simulate.anomalies import HOUR_MS, Anomaly
@@ -47,6 +47,7 @@ class FlagReport:
 
     spikes: list[SpikeOutcome]
     false_flags: dict[str, int]
+    unexplained: list[Decision] = field(default_factory=list)
 
     @property
     def injected(self) -> int:
@@ -61,7 +62,9 @@ def judge(truth: Iterable[Anomaly], decisions: Iterable[Decision]) -> FlagReport
     """Which spikes of the ground truth were found, and which flags nothing explains."""
     anomalies, made = list(truth), list(decisions)
     owed = [a for a in anomalies if a.kind == "F01" and a.expected_excess >= LEAST_EXCESS]
-    return FlagReport([_outcome(spike, made) for spike in owed], _false_flags(anomalies, made))
+    unexplained = [d for d in made if not any(explains(a, d) for a in anomalies)]
+    false_flags = _count_by_grade(unexplained)
+    return FlagReport([_outcome(spike, made) for spike in owed], false_flags, unexplained)
 
 
 def _outcome(spike: Anomaly, made: list[Decision]) -> SpikeOutcome:
@@ -79,11 +82,10 @@ def _outcome(spike: Anomaly, made: list[Decision]) -> SpikeOutcome:
     )
 
 
-def _false_flags(anomalies: list[Anomaly], made: list[Decision]) -> dict[str, int]:
+def _count_by_grade(decisions: list[Decision]) -> dict[str, int]:
+    """Flags by their highest grade."""
     worst: dict[str, str] = {}
-    for decision in made:
-        if any(explains(anomaly, decision) for anomaly in anomalies):
-            continue
+    for decision in decisions:
         known = worst.get(decision.flag_id, GRADES[0])
         worst[decision.flag_id] = max(known, decision.grade, key=GRADES.index)
     return {grade: sum(g == grade for g in worst.values()) for grade in GRADES}
@@ -132,25 +134,28 @@ def read_decisions(warehouse: Warehouse) -> list[Decision]:
         " FROM v_flag_events WHERE rule = 'F01' AND event IN ('opened', 'escalated')"
         " GROUP BY flag_id, grade"
     )
-    return [
-        Decision(
-            flag, grade, at, (level, name), _within(level, name, platform, category, merchants)
-        )
-        for flag, grade, at, level, name, platform, category in told
-    ]
+    return [_decision(merchants, *row) for row in told]
 
 
-def _id(level: str, name: str, platform: str) -> str:
-    return f"{platform}/{name}" if level == "category" and "/" not in name else name
-
-
-def _within(
-    level: str, name: str, platform: str, category: str, merchants: Mapping[str, str]
-) -> frozenset[Entity]:
+def _decision(
+    merchants: Mapping[str, str],
+    flag: str,
+    grade: str,
+    at_ms: int,
+    level: str,
+    name: str,
+    platform: str,
+    category: str,
+) -> Decision:
     itself = (level, _id(level, name, platform))
     chain: set[Entity] = {itself, ("platform", platform), ("source", platform)}
     if category:
         chain.add(("category", f"{platform}/{category}"))
     if level == "session" and name in merchants:
         chain.add(("merchant", merchants[name]))
-    return frozenset(chain)
+    return Decision(flag, grade, at_ms, itself, frozenset(chain))
+
+
+def _id(level: str, name: str, platform: str) -> str:
+    """A category is one of a platform, however the flag names it."""
+    return f"{platform}/{name}" if level == "category" and "/" not in name else name

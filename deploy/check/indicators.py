@@ -26,7 +26,8 @@ class MinuteCheck:
 
     @property
     def wrong_minutes(self) -> int:
-        return sum(len(minutes) for minutes in self.wrong.values())
+        """Minutes in which any of the totals differs."""
+        return len({minute for minutes in self.wrong.values() for minute in minutes})
 
 
 def check_minutes(warehouse: Warehouse) -> MinuteCheck:
