@@ -16,6 +16,7 @@ from deploy.check.command import demo_check
 from deploy.demo.command import demo
 from deploy.errors import UserError
 from deploy.stack import cli as stack
+from producers.errors import PushError
 
 app = typer.Typer(
     name="livewatch",
@@ -65,7 +66,7 @@ def main() -> None:
     """Entry point. What the user can mend is one line on stderr."""
     try:
         app(prog_name="livewatch")
-    except UserError as error:
+    except (UserError, PushError) as error:
         sys.stderr.write(f"livewatch: {error}\n")
         sys.exit(error.exit_code)
 
