@@ -110,7 +110,7 @@ def main() -> None:
     clocks = {t: TopicClock(START_MS + MINUTES * 60_000, True) for t in stage.topics}
     minutes = stage.ready(clocks)
     for minute in minutes:
-        stage.close(minute, 0)
+        stage.close(minute, 0, {})
     closed = time.process_time()
     for table in {t for t, _ in raw}:
         parts = [c for t, c in raw if t == table]

@@ -109,7 +109,8 @@ class FoldStage:
             return []
         return minutes_to_close(through, state.closed_through, state.opens)
 
-    def close(self, minute: int, now_ms: int) -> Output:
+    def close(self, minute: int, now_ms: int, folded: Mapping[str, int]) -> Output:
+        self.state.note_close(minute, folded)
         bins = self.state.monitor.bins_closed
         closed = close_minute(self.state, minute, self._version, now_ms)
         out = Output(messages=[encode(closed.partial)], flags=closed.flags)

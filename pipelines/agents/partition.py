@@ -17,6 +17,7 @@ import structlog
 
 from pipelines.agents.stage import Entries, Output, Record, Stage, Work, version_of
 from pipelines.agents.store import Event, StateStore, event_context
+from pipelines.core.columns import TableColumns, concat
 from pipelines.core.flags import FlagEvent
 from pipelines.core.fold.clock import TopicClock
 from pipelines.core.positions import Position
@@ -197,7 +198,7 @@ class Partition:
         output = self.stage.tick(now_ms)
         self._outbox += output.flags
         await self._emit()
-        for table, columns in output.tables:
+        for table, columns in _tables([output]):
             await self._outlet.store(table, columns)
         if output.messages and self.stage.emits_to:
             await self._outlet.send(self.stage.emits_to, output.messages, 0)
@@ -245,8 +246,9 @@ class Partition:
     def _close(self, minutes: list[int], now_ms: int) -> list[Output]:
         """Close minutes, up to the end of a detector's bin: a checkpoint holds at most one."""
         outputs = []
+        folded = {name: topic.position.next for name, topic in self.topics.items()}
         for minute in minutes:
-            outputs.append(self.stage.close(minute, now_ms))
+            outputs.append(self.stage.close(minute, now_ms, folded))
             if any(name.startswith("detector/") for name in outputs[-1].entries):
                 break
         return outputs
@@ -288,11 +290,20 @@ class Partition:
             pending.stored = True
 
     async def _write(self, entries: Entries) -> None:
+        """The entries, and when Kafka has them all the head that speaks of them.
+
+        Within one partition a producer keeps the order, but a record that it gives up is passed
+        by the next: a head must never stand without its entries.
+        """
+        written = entries | self.stage.book(self._outbox)
+        head = self.stage.head() | {"written": sorted(written)}
         with event_context(self._event()):
-            written = entries | self.stage.book(self._outbox)
             for name, value in written.items():
                 self._put(name, value)
-            self._head = self.stage.head() | {"written": sorted(written)}
+        await self._store.acknowledged()
+        self.check()
+        self._head = head
+        with event_context(self._event()):
             self._put_head()
         await self._store.acknowledged()
 
@@ -331,8 +342,16 @@ def _mark(pending: Pending) -> Callable[[], None]:
     return stored
 
 
-def _tables(outputs: list[Output]) -> list[tuple[str, Any]]:
-    return [table for output in outputs for table in output.tables]
+def _tables(outputs: list[Output]) -> list[tuple[str, TableColumns]]:
+    """The rows of all outputs, one block a table."""
+    parts: dict[str, list[TableColumns]] = {}
+    for output in outputs:
+        for table, columns in output.tables:
+            parts.setdefault(table, []).append(columns)
+    return [
+        (table, {name: concat([one[name] for one in some]) for name in some[0]})
+        for table, some in parts.items()
+    ]
 
 
 def record_of(event: Event) -> Record:

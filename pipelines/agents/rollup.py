@@ -63,7 +63,7 @@ class RollupStage:
     def ready(self, clocks: Mapping[str, TopicClock]) -> list[int]:
         return self.state.ready() if all(c.settled for c in clocks.values()) else []
 
-    def close(self, minute: int, now_ms: int) -> Output:
+    def close(self, minute: int, now_ms: int, folded: Mapping[str, int]) -> Output:
         bins = self.state.levels.merchant.monitor.bins_closed
         closed = self.state.close_minute(minute, self._version + CLOSED_BIT, now_ms)
         out = Output(flags=closed.flags)

@@ -80,8 +80,8 @@ class Stage(Protocol):
         """Minutes that may close."""
         ...
 
-    def close(self, minute: int, now_ms: int) -> Output:
-        """Close a minute."""
+    def close(self, minute: int, now_ms: int, folded: Mapping[str, int]) -> Output:
+        """Close a minute. `folded` is the next offset to fold of each topic."""
         ...
 
     def tick(self, now_ms: int) -> Output:

@@ -44,11 +44,10 @@ class AcknowledgedTable(faust.Table[bytes, bytes]):
         self.unacknowledged.append(sent)
         return sent
 
-    async def acknowledged(self) -> None:
-        """Return when the broker has every write made so far."""
-        waiting, self.unacknowledged = self.unacknowledged, []
-        if waiting:
-            await asyncio.gather(*waiting)
+    def take_sent(self) -> list[Any]:
+        """The writes made since the last call, to be waited for."""
+        sent, self.unacknowledged = self.unacknowledged, []
+        return sent
 
 
 class Table(Protocol):
@@ -57,7 +56,7 @@ class Table(Protocol):
     def get(self, key: bytes) -> bytes | None: ...
     def __setitem__(self, key: bytes, value: bytes) -> None: ...
     def __delitem__(self, key: bytes) -> None: ...
-    async def acknowledged(self) -> None: ...
+    def take_sent(self) -> list[Any]: ...
 
 
 @contextmanager
@@ -76,6 +75,7 @@ class StateStore:
     def __init__(self, table: Table) -> None:
         self._table = table
         self._serial = 0
+        self._sent: list[Any] = []
 
     def read(self, name: str) -> tuple[int, bytes] | None:
         """(epoch, value) of the entry with the highest epoch; None when there is none."""
@@ -92,10 +92,13 @@ class StateStore:
         for i in range(VARIANTS):
             if i != epoch % VARIANTS:
                 self._remove_older(name, i, epoch)
+        # The table is shared by all partitions: what was sent just now is ours to wait for.
+        self._sent += self._table.take_sent()
 
     async def acknowledged(self) -> None:
         """Return when Kafka has everything written so far."""
-        await self._table.acknowledged()
+        waiting, self._sent = self._sent, []
+        await asyncio.gather(*waiting)
 
     def _variant(self, name: str, variant: int) -> tuple[int, bytes] | None:
         first = self._table.get(_key(name, variant, 0))

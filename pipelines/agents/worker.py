@@ -56,7 +56,7 @@ class Worker:
     def __init__(self, settings: Settings, name: str, state_dir: Path, http_port: int) -> None:
         self.settings = settings
         self.instruments = Instruments()
-        self.warehouse = Warehouse(settings, self.instruments)
+        self.warehouse = Warehouse(settings, self.instruments, threads=3)
         self.raw = RawRows(self.warehouse)
         self.partitions: dict[tuple[str, int], Partition] = {}
         self.progress_at = time.monotonic()
@@ -158,16 +158,20 @@ class Worker:
             await self.app.sleep(0.1)
             look = time.monotonic() - looked >= self.settings.tick_s
             looked = time.monotonic() if look else looked
-            for key, partition in list(self.partitions.items()):
-                if partition.generation != self.generation():
-                    self.partitions.pop(key, None)
-                    continue
-                try:
-                    await self._commit(partition, look=look)
-                except Moved:
-                    self.partitions.pop(key, None)
+            # Side by side: a partition waits for ClickHouse and Kafka most of the time.
+            work = [self._commit_one(key, look=look) for key in list(self.partitions)]
+            await asyncio.gather(*work)
             self.instruments.generation.set(self.generation())
             self.committed_at = time.monotonic()
+
+    async def _commit_one(self, key: tuple[str, int], *, look: bool) -> None:
+        partition = self.partitions[key]
+        try:
+            partition.check()
+            await self._commit(partition, look=look)
+        except Moved:
+            if self.partitions.get(key) is partition:
+                del self.partitions[key]
 
     async def _commit(self, partition: Partition, *, look: bool) -> None:
         now_ms = round(time.time() * 1000)

@@ -188,7 +188,9 @@ class EpisodeBook:
         if grade is not None and grade > episode.grade:
             self.open[slot] = replace(episode, grade=grade)
             return row.event(EventKind.ESCALATED, self.open[slot], policy)
-        if closed and is_over(row, policy):
+        # Bins close in order, but long after ticks have looked at later ones: a bin from before
+        # the episode says nothing of its end.
+        if closed and row.bin_start_ms > episode.onset_ms and is_over(row, policy):
             del self.open[slot]
             until = row.bin_start_ms + (1 + policy.refractory_bins) * policy.bin_ms
             self.refractory[slot] = (until, episode.grade)

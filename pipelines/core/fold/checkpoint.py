@@ -99,6 +99,7 @@ def head(state: FoldState) -> dict[str, Any]:
     return {
         "state_version": STATE_VERSION,
         "closed_through": state.closed_through,
+        "folded_at_close": sorted(state.folded_at_close.items()),
         "sources": sources,
     }
 
@@ -111,6 +112,7 @@ def restore(state: FoldState, head: Mapping[str, Any], entries: Entries) -> list
     if head.get("state_version") != STATE_VERSION:
         raise UnknownStateError(head.get("state_version"))
     state.closed_through = head["closed_through"]
+    state.folded_at_close = dict(head["folded_at_close"])
     for topic, platform, source, data in head["sources"]:
         state.acknowledged[topic, platform, source] = data
         state.sources[topic, platform, source] = SourceState.from_json(data)

@@ -22,6 +22,7 @@ from schemas.identity import BatchHeader
 from schemas.telemetry import SampleType
 
 Ints = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
 NO_MINUTE = -1
 # At the very start the first record need not be the oldest: this many minutes before it stay open.
 START_MINUTES = 10
@@ -102,13 +103,14 @@ def _fold_rows(
     keep = np.arange(len(slots))
     if (slots == FOREIGN).any():
         rows, times, slots, keep = _drop_foreign(batch, times, slots, done)
-    late = _late(state, source, times)
+    minutes = times // MINUTE_MS
+    late, counted = _late_or_counted(state, source, ident.topic, where[0], minutes)
     done.rows, done.late = len(slots), int(late.sum())
     done.raw = raw_columns(batch, keep, slots, times, late, state.sessions, where)
-    minutes = times // MINUTE_MS
+    fresh = ~late & ~counted
     lags = lag_bucket(where[1] - times)
-    for minute in np.unique(minutes[~late]).tolist():
-        at = np.flatnonzero((minutes == minute) & ~late)
+    for minute in np.unique(minutes[fresh]).tolist():
+        at = np.flatnonzero((minutes == minute) & fresh)
         some = rows if len(at) == len(slots) else rows.take(pa.array(at))
         _fold_minute(state, ident.sample, minute, some, (slots[at], times[at], lags[at]))
         done.minute = max(done.minute, minute)
@@ -128,13 +130,19 @@ def _drop_foreign(
     return batch.table.take(pa.array(keep)), times[keep], slots[keep], keep
 
 
-def _late(state: FoldState, source: SourceState, times: Ints) -> npt.NDArray[np.bool_]:
-    minutes = times // MINUTE_MS
-    passed = (minutes + 1) * MINUTE_MS + state.clock.lateness_ms <= source.watermark_ms
-    oldest = (state.newest or 0) - MAX_OPEN
+def _late_or_counted(
+    state: FoldState, source: SourceState, topic: str, offset: int, minutes: Ints
+) -> tuple[Bools, Bools]:
+    """Which rows [n] are late, and which a minute closed before this restart holds already."""
+    nothing = np.zeros(len(minutes), bool)
     closed = state.closed_through if state.closed_through is not None else NO_MINUTE
-    late: npt.NDArray[np.bool_] = passed | (minutes <= max(closed, oldest))
-    return late
+    gone = minutes <= max(closed, (state.newest or 0) - MAX_OPEN)
+    passed = (minutes + 1) * MINUTE_MS + state.clock.lateness_ms <= source.watermark_ms
+    if not gone.any():
+        return passed, nothing
+    holding = [m for m, at in state.folded_at_close.items() if offset < at.get(topic, 0)]
+    counted = np.isin(minutes, holding) & ~passed
+    return passed | (gone & ~counted), counted
 
 
 def _fold_minute(

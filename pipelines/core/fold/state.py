@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,8 @@ Ints = npt.NDArray[np.int64]
 NEVER = -(2**40)
 EXPECTED_MINUTES = 5
 """A session is due a sample for this long after its last one; then it counts as ended."""
+REMEMBER_MINUTES = 120
+"""For so many closed minutes it is known how far folding had come when they closed."""
 FORGET_MINUTES = 60
 """A session silent for this long gives its slot back: every window of it is empty."""
 
@@ -45,6 +48,7 @@ class FoldState:
         self.latest = np.zeros(self.sessions.capacity, np.int64)
         self.monitor = SpikeMonitor.create(spikes)
         self.groups: dict[tuple[str, str], int] = {}
+        self.folded_at_close: dict[int, dict[str, int]] = {}
 
     @property
     def newest(self) -> int | None:
@@ -69,6 +73,16 @@ class FoldState:
         for minute in self.opens.values():
             minute.grow(capacity)
         self.monitor.grow(capacity)
+
+    def note_close(self, minute: int, folded: Mapping[str, int]) -> None:
+        """`minute` closes with the records of each topic below `folded` in it.
+
+        A record that also has rows of a later minute comes again after a restart; its rows of
+        this minute are then neither late nor to be counted twice.
+        """
+        self.folded_at_close[minute] = dict(folded)
+        for old in [m for m in self.folded_at_close if m <= minute - REMEMBER_MINUTES]:
+            del self.folded_at_close[old]
 
     def start_series(self) -> None:
         """Sessions met since the last call become series of the detector."""

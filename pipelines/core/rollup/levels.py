@@ -49,7 +49,8 @@ class Level:
         key = self.index.keys[slot]
         if key is None:
             raise LookupError(f"no {self.kind} at slot {slot}")
-        return Entity(self.kind, key[-1], key[0], self.category[slot])
+        name = "/".join(key) if self.kind == "category" else key[-1]
+        return Entity(self.kind, name, key[0], self.category[slot])
 
     def platforms(self) -> list[str]:
         """Platform of each slot."""

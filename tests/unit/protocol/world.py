@@ -46,14 +46,18 @@ class Faults:
     at: int | None = None
     after: bool = False
     count: int = 0
+    dead: bool = False
 
     def before_effect(self) -> None:
         self.count += 1
-        if self.at == self.count and not self.after:
-            raise Crash
+        self._die_if(self.at == self.count and not self.after)
 
     def after_effect(self) -> None:
-        if self.at == self.count and self.after:
+        self._die_if(self.at == self.count and self.after)
+
+    def _die_if(self, now: bool) -> None:
+        self.dead |= now
+        if self.dead:
             raise Crash
 
 
@@ -77,16 +81,19 @@ class Changelog:
         del self.local[key]
         self._sent.append((key, None))
 
-    async def acknowledged(self) -> None:
+    def take_sent(self) -> list[Any]:
+        sent, self._sent = self._sent, []
+        return [self._deliver(sent)]
+
+    async def _deliver(self, sent: list[tuple[bytes, bytes | None]]) -> None:
         # A crash in the middle leaves any prefix of the writes in Kafka.
-        for key, value in self._sent:
+        for key, value in sent:
             self.faults.before_effect()
             if value is None:
                 self.kafka.pop(key, None)
             else:
                 self.kafka[key] = value
             self.faults.after_effect()
-        self._sent = []
 
     def lose_process(self, *, same_disk: bool) -> None:
         """After a crash: the same worker finds its disk, another one only what is in Kafka."""
@@ -311,19 +318,23 @@ def record_batch(samples: list[Sample]) -> pa.RecordBatch:
 
 
 def logs_of(samples: list[Sample], minutes: int, sources: tuple[str, ...]) -> dict[str, Any]:
-    """The three topics' logs: a batch a source and half minute, heartbeats, a goodbye."""
+    """The three topics' logs: a batch a source and 40 s, heartbeats, a goodbye.
+
+    Batches span minutes on purpose: a record can touch a closed minute and an open one.
+    """
     logs: dict[str, list[Record]] = {t.topic: [] for t in SampleType}
     sequence: dict[tuple[str, str], int] = {}
-    half = MINUTE // 2
-    for step in range(2 * minutes + 1):
-        until = START + (step + 1) * half
-        final = step == 2 * minutes
+    span = 40_000
+    steps = minutes * MINUTE // span
+    for step in range(steps + 1):
+        until = START + (step + 1) * span
+        final = step == steps
         for kind in SampleType:
             for source in sources:
                 some = [
                     s
                     for s in samples
-                    if s.type is kind and s.source == source and until - half <= s.at_ms < until
+                    if s.type is kind and s.source == source and until - span <= s.at_ms < until
                 ]
                 number = sequence.setdefault((kind.topic, source), 0)
                 sequence[kind.topic, source] += 1
