@@ -32,7 +32,7 @@ class SimulatorOptions:
     seed: int = 1
     spikes: int = 0
     spike_after: str = "30m"
-    close_ahead: str = "1h"
+    goodbye: bool = True
 
     def arguments(self, bootstrap: str, out: Path) -> list[str]:
         """The command line; a run in `out` is replaced."""
@@ -44,7 +44,6 @@ class SimulatorOptions:
             "--seed": self.seed,
             "--spikes": self.spikes,
             "--spike-after": self.spike_after,
-            "--close-ahead": self.close_ahead,
             "--out": out,
         }
         if self.duration:
@@ -52,7 +51,8 @@ class SimulatorOptions:
         if self.start:
             given["--start"] = self.start
         flat = [str(part) for pair in given.items() for part in pair]
-        return ["simulate", *flat, "--overwrite", "--json"]
+        goodbye = [] if self.goodbye else ["--no-goodbye"]
+        return ["simulate", *flat, *goodbye, "--overwrite", "--json"]
 
 
 @dataclass

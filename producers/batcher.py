@@ -139,11 +139,15 @@ class Batcher:
         self._silent = silent
         return sealed
 
-    def close(self, now_ms: int, watermark_ms: int) -> list[SealedBatch]:
-        """Seal everything; then a last heartbeat each: nothing before `watermark_ms` will come."""
+    def close(self, now_ms: int, watermark_ms: int, *, final: bool) -> list[SealedBatch]:
+        """Seal everything; then a last heartbeat each: nothing before `watermark_ms` will come.
+
+        `final` says goodbye: nothing at all will come, so nobody has to wait for this source.
+        """
         sealed = [] if self._silent else self._drain(now_ms)
         self.advance(watermark_ms)
-        return sealed + [self._seal(lane, None, now_ms) for lane in self._lanes.values()]
+        lanes = self._lanes.values()
+        return sealed + [self._seal(lane, None, now_ms, final=final) for lane in lanes]
 
     def _due(self, now_ms: int) -> Iterator[SealedBatch]:
         for lane in self._lanes.values():
@@ -165,7 +169,9 @@ class Batcher:
         lane.rows = rest.num_rows
         return self._seal(lane, head, now_ms)
 
-    def _seal(self, lane: _Lane, rows: pa.RecordBatch | None, now_ms: int) -> SealedBatch:
+    def _seal(
+        self, lane: _Lane, rows: pa.RecordBatch | None, now_ms: int, *, final: bool = False
+    ) -> SealedBatch:
         identity = BatchIdentity(
             self.platform_id,
             self.source,
@@ -181,7 +187,8 @@ class Batcher:
         lane.sequence += 1
         lane.last_sealed_ms = now_ms
         count = 0 if rows is None else rows.num_rows
-        return SealedBatch(BatchHeader(identity, count, watermark, now_ms), value, rows)
+        header = BatchHeader(identity, count, watermark, now_ms, final)
+        return SealedBatch(header, value, rows)
 
 
 def _concat(chunks: list[pa.RecordBatch]) -> pa.RecordBatch:

@@ -28,14 +28,13 @@ FLUSH_PATIENCE_S = 30.0
 class RunOptions:
     """Where a run writes, and how it ends.
 
-    `close_ahead_ms`: a finished run promises that nothing before its end plus this will
-    come, so that everything downstream closes at once. A run that is stopped by hand does
-    not promise it, since its platform may come back.
+    `goodbye`: a finished run says that nothing more will come, so that everything downstream
+    closes at once. A run that is stopped by hand does not, since its platform may come back.
     """
 
     out: Path
     seal: SealPolicy
-    close_ahead_ms: int = 3_600_000
+    goodbye: bool = True
     overwrite: bool = False
 
     def check(self) -> None:
@@ -98,9 +97,9 @@ class Delivery:
 
         For ever, or for half a minute once a stop was asked for: then TransportError.
         """
-        ahead = self._options.close_ahead_ms if complete else 0
+        final = complete and self._options.goodbye
         for batcher in self.batchers:
-            self.pump.push(batcher.close(wall_ms(), event_ms + ahead))
+            self.pump.push(batcher.close(wall_ms(), event_ms, final=final))
         sent = False
         while not sent and not self._stop.is_set():
             sent = self._sink.flush(1.0)

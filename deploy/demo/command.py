@@ -69,7 +69,7 @@ def demo(
     )
     settings = StackSettings(root, fill_in(wanted, workers), workers)
     simulated = SimulatorOptions(
-        sessions, speed, duration="24h", seed=seed, spikes=spikes, close_ahead="0s"
+        sessions, speed, duration="24h", seed=seed, spikes=spikes, goodbye=False
     )
     if not Demo(settings, DemoOptions(simulated, seconds, fresh=not keep), say).run():
         raise typer.Exit(1)

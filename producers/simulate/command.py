@@ -46,7 +46,9 @@ def simulate(
     anomalies: Annotated[Path | None, Option(help="JSON plan of anomalies")] = None,
     out: Annotated[Path, Option(help="folder for ledger.jsonl and truth.jsonl")] = Path("push-out"),
     overwrite: Annotated[bool, Option(help="replace the ledger of an earlier run")] = False,
-    close_ahead: Annotated[str, Option(help="promise at the end of a finished run")] = "1h",
+    goodbye: Annotated[
+        bool, Option(help="say at the end of a finished run that nothing more will come")
+    ] = True,
     batch_rows: Annotated[int, Option(help="rows per batch at most")] = 1_000,
     linger: Annotated[str, Option(help="longest wait of a row for its batch")] = "500ms",
     wait: Annotated[float | None, Option(help="seconds to wait for Kafka at the start")] = None,
@@ -78,7 +80,7 @@ def simulate(
     )
     planner = _planner(rule, inject, anomalies)
     seal = seal_policy(pace, batch_rows, parse_duration(linger))
-    options = RunOptions(out, seal, parse_duration(close_ahead), overwrite)
+    options = RunOptions(out, seal, goodbye, overwrite)
     options.check()
 
     def configure(partitions: int) -> SimConfig:

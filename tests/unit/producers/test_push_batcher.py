@@ -106,7 +106,7 @@ def test_sequences_are_contiguous_from_0_in_each_topic_partition() -> None:
         sealed += b.add(COMPLAINTS, step % 2, rows(*range(first, first + count)), now)
         b.advance(T0 + now + 50)
         sealed += b.poll(now)
-    sealed += b.close(3000, T0 + 10_000_000)
+    sealed += b.close(3000, T0 + 10_000_000, final=True)
     lanes: dict[tuple[str, int], list[int]] = {}
     for s in sealed:
         ident = s.header.identity
@@ -157,11 +157,13 @@ def test_closing_promises_that_nothing_more_comes() -> None:
     b = batcher(partitions=2)
     b.add(COMPLAINTS, 1, rows(T0 + 1), 0)
     b.advance(T0 + 2)
-    sealed = b.close(10, T0 + 3_600_000)
+    sealed = b.close(10, T0 + 3_600_000, final=True)
     assert sealed[0].header.rows == 1
     ends = [s for s in sealed if s.rows is None]
     assert len(ends) == 6
     assert {s.header.watermark_ms for s in ends} == {T0 + 3_600_000}
+    assert all(s.header.final for s in ends)
+    assert not any(s.header.final for s in b.close(20, T0 + 3_600_000, final=False))
 
 
 def test_a_silent_source_says_nothing_and_loses_what_comes_meanwhile() -> None:

@@ -133,7 +133,7 @@ def test_pseudonyms_differ_by_kind_of_entity_and_by_secret(tmp_path: Path) -> No
     assert other._pseudonym("session", "a") not in ids
 
 
-def test_watermarks_go_along_and_end_ahead(tmp_path: Path) -> None:
+def test_watermarks_go_along_and_end_with_a_goodbye(tmp_path: Path) -> None:
     mapping = Mapping(COMPLAINTS, "timestamp", count_column="value")
     path = write(tmp_path / "a.csv", COUNTS)
     _, summary, sink = replay(path, mapping, speed=1_000_000.0)
@@ -142,8 +142,9 @@ def test_watermarks_go_along_and_end_ahead(tmp_path: Path) -> None:
         key = (batch.header.identity.topic, batch.header.identity.partition)
         assert batch.header.watermark_ms >= last.get(key, 0)
         last[key] = batch.header.watermark_ms
-    assert set(last.values()) == {int(str(summary["event_end_ms"])) + 3_600_000}
+    assert set(last.values()) == {int(str(summary["event_end_ms"]))}
     assert len(last) == 12
+    assert sum(batch.header.final for batch in sink.sent) == 12
 
 
 @pytest.mark.parametrize("kind", ["jsonl", "parquet"])
