@@ -1,4 +1,4 @@
-"""`make bench`: the fold alone, then the whole way; one JSON object a line. ARGS=--quick is short."""
+"""`make bench`: the fold alone, then the whole way; a JSON object a line (ARGS=--quick: short)."""
 
 from __future__ import annotations
 
