@@ -32,6 +32,7 @@ class SimulatorOptions:
     seed: int = 1
     spikes: int = 0
     spike_after: str = "30m"
+    spike_excess: str = "20-40"
     goodbye: bool = True
 
     def arguments(self, bootstrap: str, out: Path) -> list[str]:
@@ -44,6 +45,7 @@ class SimulatorOptions:
             "--seed": self.seed,
             "--spikes": self.spikes,
             "--spike-after": self.spike_after,
+            "--spike-excess": self.spike_excess,
             "--out": out,
         }
         if self.duration:

@@ -55,7 +55,11 @@ def demo_check(
         raise UsageError(f"--home: {home} is not empty")
     root = home.absolute() if home else Path(tempfile.mkdtemp(prefix="livewatch-check-"))
     settings = StackSettings(root, free_ports(workers), workers, partitions, screen=True)
-    simulated = SimulatorOptions(sessions, speed, sample_every, duration, seed=seed, spikes=spikes)
+    # Clear cases: a spike that regulators would never forgive to be missed. How small a rise can
+    # be and still be found is measured by the detector's own report, not here.
+    simulated = SimulatorOptions(
+        sessions, speed, sample_every, duration, seed=seed, spikes=spikes, spike_excess="40-60"
+    )
     say(f"demo: batches are unsigned; home {root}")
     passed = False
     try:

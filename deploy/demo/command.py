@@ -26,7 +26,7 @@ def demo(
     ] = False,
     sessions: Annotated[int, typer.Option(min=1, help="Live sessions.")] = 5_000,
     speed: Annotated[float, typer.Option(min=1.1, help="Event time runs so fast.")] = 20.0,
-    spikes: Annotated[int, typer.Option(min=0, help="Complaint spikes a day.")] = 48,
+    spikes: Annotated[int, typer.Option(min=0, help="Complaint spikes a day.")] = 72,
     seed: Annotated[int, typer.Option(help="Same seed, same city.")] = 7,
     workers: Annotated[int, typer.Option(min=1, help="Worker processes.")] = 2,
     home: Annotated[
@@ -41,8 +41,9 @@ def demo(
 ) -> None:
     """Run the whole stack with a simulated city, and show what it sees.
 
-    The city starts a day ago and runs 20 times as fast until it has caught up with the clock.
-    Complaint spikes are injected from the second minute on. Batches are unsigned: it is a demo.
+    The city starts on an evening before today and runs 20 times as fast until it has caught up
+    with the clock. Complaint spikes are injected from the first minute on. Batches are unsigned:
+    it is a demo.
 
     Examples:
 
@@ -69,7 +70,13 @@ def demo(
     )
     settings = StackSettings(root, fill_in(wanted, workers), workers)
     simulated = SimulatorOptions(
-        sessions, speed, duration="24h", seed=seed, spikes=spikes, goodbye=False
+        sessions,
+        speed,
+        seed=seed,
+        spikes=spikes,
+        spike_after="10m",
+        spike_excess="40-60",
+        goodbye=False,
     )
     if not Demo(settings, DemoOptions(simulated, seconds, fresh=not keep), say).run():
         raise typer.Exit(1)

@@ -9,7 +9,7 @@ import webbrowser
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import UTC, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 
 from rich.console import Console
 from rich.live import Live
@@ -28,6 +28,7 @@ from deploy.stack.stop_request import StopRequest
 _LOOK_EVERY_S = 2.0
 _LINES_EVERY_S = 10.0
 _SETTLE_S = 15.0
+_SHANGHAI = timezone(timedelta(hours=8))
 
 
 @dataclass(frozen=True)
@@ -82,13 +83,14 @@ class Demo:
     # --- the simulated city ------------------------------------------------------------------
 
     def _first(self, warehouse: Warehouse) -> SimulatorOptions:
-        """From a day ago, or from where the kept state ends: what is before that is closed."""
+        """From an evening before, or where the kept state ends: what is before that is closed."""
         closed = None if self._options.fresh else closed_through(warehouse)
+        now = datetime.now(UTC)
         if closed is None:
-            return self._options.simulator
+            return until_now(self._options.simulator, evening_before(now), now)
         start = closed.replace(tzinfo=UTC) + timedelta(minutes=1)
         self._say(f"going on from {start:%Y-%m-%d %H:%M} UTC, where the kept state ends")
-        return replace(self._options.simulator, duration=None, start=start.isoformat())
+        return until_now(self._options.simulator, start, now)
 
     def _start(self, options: SimulatorOptions) -> None:
         number = len(self._runs) + 1
@@ -178,3 +180,23 @@ class Demo:
         has_display = os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
         if sys.stdout.isatty() and (has_display or sys.platform == "darwin"):
             webbrowser.open(self._url)
+
+
+def evening_before(now: datetime) -> datetime:
+    """The latest 19:00 in Shanghai that is at least twelve hours ago: a city at its busiest."""
+    evening = now.astimezone(_SHANGHAI).replace(hour=19, minute=0, second=0, microsecond=0)
+    while now - evening < timedelta(hours=12):
+        evening -= timedelta(days=1)
+    return evening.astimezone(UTC)
+
+
+def until_now(options: SimulatorOptions, start: datetime, now: datetime) -> SimulatorOptions:
+    """The options of a run from `start` until its event time has caught up with the clock.
+
+    `options.spikes` is a number a day; a run too short for one has none.
+    """
+    minutes = (now - start).total_seconds() / 60 * options.speed / (options.speed - 1)
+    spikes = round(options.spikes * minutes / 1440) if minutes >= 60 else 0
+    return replace(
+        options, start=start.isoformat(), duration=f"{max(1, round(minutes))}m", spikes=spikes
+    )

@@ -1,0 +1,40 @@
+"""Where the demo's city begins, and how long it runs until it has caught up with the clock."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from deploy.demo.run import evening_before, until_now
+from deploy.simulator import SimulatorOptions
+
+
+@pytest.mark.parametrize(
+    ("now", "evening"),
+    [
+        ("2026-11-23T11:00:00+00:00", "2026-11-22T11:00:00+00:00"),
+        ("2026-11-23T22:59:00+00:00", "2026-11-22T11:00:00+00:00"),
+        ("2026-11-23T23:00:00+00:00", "2026-11-23T11:00:00+00:00"),
+    ],
+)
+def test_an_evening_at_least_twelve_hours_ago(now: str, evening: str) -> None:
+    assert evening_before(datetime.fromisoformat(now)) == datetime.fromisoformat(evening)
+
+
+def test_the_run_ends_when_event_time_has_caught_up() -> None:
+    now = datetime(2026, 11, 23, 12, tzinfo=UTC)
+    start = now - timedelta(hours=19)
+    options = until_now(SimulatorOptions(10, 20.0, spikes=72), start, now)
+    # 20 times as fast, the clock goes on for 1/20 of the run: 19 h * 20 / 19 = 20 h
+    assert options.duration == "1200m"
+    assert options.spikes == 60
+    assert options.start == start.isoformat()
+
+
+def test_a_short_run_has_no_spikes() -> None:
+    now = datetime(2026, 11, 23, 12, tzinfo=UTC)
+    assert (
+        until_now(SimulatorOptions(10, 20.0, spikes=72), now - timedelta(minutes=30), now).spikes
+        == 0
+    )
