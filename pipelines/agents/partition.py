@@ -1,21 +1,21 @@
 """One partition of a stage under the checkpoint protocol (docs/adr/0003, DESIGN section 3).
 
 `receive` is the way in: fold in offset order, guarded by our own position. `commit` is the way
-out, as numbered steps whose order is the argument for correctness.
+out, as numbered steps whose order is the argument for correctness. It is one file, longer than
+others, so that the whole protocol can be read in one sitting.
 """
 
 from __future__ import annotations
 
 import json
 import time
-from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import structlog
 
-from pipelines.agents.stage import Entries, Output, Record, Stage, Work, version_of
+from pipelines.agents.records import Pending, TopicState, record_of
+from pipelines.agents.stage import Entries, Output, Record, Stage, version_of
 from pipelines.agents.store import Event, StateStore, event_context
 from pipelines.core.columns import TableColumns, concat
 from pipelines.core.flags import FlagEvent
@@ -46,30 +46,6 @@ class Outlet(Protocol):
     async def send(self, topic: str, messages: list[bytes], partition: int) -> None: ...
     async def dead_letter(self, topic: str, record: Record, reasons: list[str]) -> None: ...
     async def emit(self, flags: list[FlagEvent], version: int) -> None: ...
-
-
-@dataclass(slots=True)
-class Pending:
-    """A folded record that is not acknowledged yet."""
-
-    offset: int
-    broker_ms: int
-    minute: int
-    after: Any
-    event: Event
-    stored: bool
-
-
-@dataclass(slots=True)
-class TopicState:
-    """One topic of the partition. `acknowledged` is the checkpoint's position: where to resume."""
-
-    position: Position[Event]
-    acknowledged: int
-    end_at_load: int
-    pending: deque[Pending] = field(default_factory=deque)
-    broker_ms: int = 0
-    acknowledged_broker_ms: int = 0
 
 
 class Partition:
@@ -352,22 +328,3 @@ def _tables(outputs: list[Output]) -> list[tuple[str, TableColumns]]:
         (table, {name: concat([one[name] for one in some]) for name in some[0]})
         for table, some in parts.items()
     ]
-
-
-def record_of(event: Event) -> Record:
-    """A Faust event as a plain record."""
-    message = event.message
-    headers = message.headers or ()
-    pairs = headers.items() if isinstance(headers, Mapping) else headers
-    value = message.value
-    return Record(
-        message.topic,
-        message.partition,
-        message.offset,
-        round((message.timestamp or 0.0) * 1000),
-        value if value is None or isinstance(value, bytes) else bytes(value),
-        tuple((str(k), v) for k, v in pairs),
-    )
-
-
-__all__ = ["Moved", "Partition", "Work", "record_of"]

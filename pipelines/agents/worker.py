@@ -14,18 +14,19 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import faust
 import structlog
 from aiokafka.errors import KafkaError
 from faust.types import TP
 from mode.supervisors import CrashingSupervisor
 
+from pipelines.agents.app import RAW_TOPIC, make_app, state_table
 from pipelines.agents.fold import FoldStage
 from pipelines.agents.pages import add_pages
-from pipelines.agents.partition import Moved, Partition, record_of
+from pipelines.agents.partition import Moved, Partition
+from pipelines.agents.records import record_of
 from pipelines.agents.rollup import RollupStage
 from pipelines.agents.stage import Record, Stage
-from pipelines.agents.store import AcknowledgedTable, Event, StateStore
+from pipelines.agents.store import Event, StateStore
 from pipelines.core.columns import TableColumns
 from pipelines.core.detect import DEFAULT_POLICY
 from pipelines.core.flags import FlagEvent
@@ -61,14 +62,14 @@ class Worker:
         self.partitions: dict[tuple[str, int], Partition] = {}
         self.progress_at = time.monotonic()
         self.committed_at = time.monotonic()
-        self.app = _app(settings, name, state_dir, http_port)
-        telemetry = self.app.topic(*(t.topic for t in SampleType), **_RAW_TOPIC)
-        self._cells = self.app.topic(RollupStage.topics[0], **_RAW_TOPIC)
-        self._flags = self.app.topic(FLAGS_TOPIC, **_RAW_TOPIC)
-        self._dead = {t.dlq_topic: self.app.topic(t.dlq_topic, **_RAW_TOPIC) for t in SampleType}
+        self.app = make_app(settings, name, state_dir, http_port)
+        telemetry = self.app.topic(*(t.topic for t in SampleType), **RAW_TOPIC)
+        self._cells = self.app.topic(RollupStage.topics[0], **RAW_TOPIC)
+        self._flags = self.app.topic(FLAGS_TOPIC, **RAW_TOPIC)
+        self._dead = {t.dlq_topic: self.app.topic(t.dlq_topic, **RAW_TOPIC) for t in SampleType}
         self._tables = {
-            "fold": _table(self.app, FOLD_STATE, settings.partitions),
-            "rollup": _table(self.app, ROLLUP_STATE, 1),
+            "fold": state_table(self.app, FOLD_STATE, settings.partitions),
+            "rollup": state_table(self.app, ROLLUP_STATE, 1),
         }
         self._read("fold", telemetry, self._fold_stage)
         self._read("rollup", self._cells, lambda _: RollupStage(settings.partitions))
@@ -278,64 +279,3 @@ class Worker:
                 # The client has retried for as long as it may: start again from the checkpoint.
                 log.exception("kafka refused a message, ending")
                 os._exit(EX_TEMPFAIL)
-
-
-_RAW_TOPIC: dict[str, Any] = {
-    "key_type": bytes,
-    "value_type": bytes,
-    "key_serializer": "raw",
-    "value_serializer": "raw",
-    "allow_empty": True,
-    "internal": False,
-}
-
-
-def _app(settings: Settings, name: str, state_dir: Path, http_port: int) -> faust.App:
-    brokers = ";".join(f"kafka://{b}" for b in settings.bootstrap.split(","))
-    session = settings.session_timeout_s
-    return faust.App(
-        settings.group,
-        broker=brokers,
-        store="rocksdb://",
-        datadir=str(state_dir),
-        Table=AcknowledgedTable,
-        autodiscover=False,
-        origin="pipelines",
-        topic_disable_leader=True,
-        topic_allow_declare=False,
-        topic_partitions=settings.partitions,
-        topic_replication_factor=settings.replication,
-        stream_wait_empty=False,
-        stream_buffer_maxsize=256,
-        broker_session_timeout=session,
-        broker_heartbeat_interval=session / 4,
-        broker_request_timeout=max(30.0, 3 * session),
-        broker_commit_interval=1.0,
-        broker_max_poll_records=500,
-        consumer_max_fetch_size=4 * 1024 * 1024,
-        consumer_auto_offset_reset="earliest",
-        producer_acks=-1,
-        producer_max_request_size=2_000_000,
-        producer_linger_ms=0,
-        producer_compression_type="lz4",
-        table_standby_replicas=0,
-        reply_create_topic=False,
-        web_enabled=True,
-        web_bind="127.0.0.1",
-        web_port=http_port,
-        web_host="127.0.0.1",
-        worker_redirect_stdouts=False,
-        broker_client_id=f"{settings.group}-{name}",
-    )
-
-
-def _table(app: faust.App, name: str, partitions: int) -> AcknowledgedTable:
-    table: Any = app.Table(
-        name,
-        partitions=partitions,
-        # For bytes Faust takes its raw serializer, in the store and in the changelog.
-        key_type=bytes,
-        value_type=bytes,
-        options={"block_cache_size": 8 << 20, "write_buffer_size": 8 << 20},
-    )
-    return table  # type: ignore[no-any-return]

@@ -17,7 +17,8 @@ import numpy as np
 import pyarrow as pa
 
 from pipelines.agents.fold import FoldStage
-from pipelines.agents.partition import Moved, Partition, record_of
+from pipelines.agents.partition import Moved, Partition
+from pipelines.agents.records import record_of
 from pipelines.agents.stage import Record, Stage
 from pipelines.agents.store import StateStore
 from pipelines.core.columns import Coded, Maybe, TableColumns

@@ -1,0 +1,72 @@
+"""The Faust app of a worker: its settings, tables and raw topics, in one place."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import faust
+
+from pipelines.agents.store import AcknowledgedTable
+from pipelines.settings import Settings
+
+#: Options of a topic whose keys and values are bytes that Faust must not touch.
+RAW_TOPIC: dict[str, Any] = {
+    "key_type": bytes,
+    "value_type": bytes,
+    "key_serializer": "raw",
+    "value_serializer": "raw",
+    "allow_empty": True,
+    "internal": False,
+}
+
+
+def make_app(settings: Settings, name: str, state_dir: Path, http_port: int) -> faust.App:
+    brokers = ";".join(f"kafka://{b}" for b in settings.bootstrap.split(","))
+    session = settings.session_timeout_s
+    return faust.App(
+        settings.group,
+        broker=brokers,
+        store="rocksdb://",
+        datadir=str(state_dir),
+        Table=AcknowledgedTable,
+        autodiscover=False,
+        origin="pipelines",
+        topic_disable_leader=True,
+        topic_allow_declare=False,
+        topic_partitions=settings.partitions,
+        topic_replication_factor=settings.replication,
+        stream_wait_empty=False,
+        stream_buffer_maxsize=256,
+        broker_session_timeout=session,
+        broker_heartbeat_interval=session / 4,
+        broker_request_timeout=max(30.0, 3 * session),
+        broker_commit_interval=1.0,
+        broker_max_poll_records=500,
+        consumer_max_fetch_size=4 * 1024 * 1024,
+        consumer_auto_offset_reset="earliest",
+        producer_acks=-1,
+        producer_max_request_size=2_000_000,
+        producer_linger_ms=0,
+        producer_compression_type="lz4",
+        table_standby_replicas=0,
+        reply_create_topic=False,
+        web_enabled=True,
+        web_bind="127.0.0.1",
+        web_port=http_port,
+        web_host="127.0.0.1",
+        worker_redirect_stdouts=False,
+        broker_client_id=f"{settings.group}-{name}",
+    )
+
+
+def state_table(app: faust.App, name: str, partitions: int) -> AcknowledgedTable:
+    table: Any = app.Table(
+        name,
+        partitions=partitions,
+        # For bytes Faust takes its raw serializer, in the store and in the changelog.
+        key_type=bytes,
+        value_type=bytes,
+        options={"block_cache_size": 8 << 20, "write_buffer_size": 8 << 20},
+    )
+    return table  # type: ignore[no-any-return]
