@@ -57,6 +57,7 @@ class FoldStage:
         self._version = 0
         self._ticks = 0
         self._complained = False
+        self._bins = 0
 
     @property
     def open_minutes(self) -> int:
@@ -70,7 +71,9 @@ class FoldStage:
         self._version = version
         if head is None:
             return Output()
-        return Output(flags=checkpoint.restore(self.state, head, entries))
+        flags = checkpoint.restore(self.state, head, entries)
+        self._bins = self.state.monitor.bins_closed
+        return Output(flags=flags)
 
     def fold(self, record: Record) -> Work:
         try:
@@ -111,16 +114,20 @@ class FoldStage:
 
     def close(self, minute: int, now_ms: int, folded: Mapping[str, int]) -> Output:
         self.state.note_close(minute, folded)
-        bins = self.state.monitor.bins_closed
         closed = close_minute(self.state, minute, self._version, now_ms)
         out = Output(messages=[encode(closed.partial)], flags=closed.flags)
         if closed.indicators is not None:
             out.tables.append(("indicators_session", closed.indicators))
         out.entries = checkpoint.minute_entry(self.state, closed)
-        if self.state.monitor.bins_closed != bins:
-            out.entries |= checkpoint.detector_entry(self.state)
         out.tables += self._sessions_and_completeness(minute)
         return out
+
+    def detector(self) -> Entries:
+        bins, self._bins = self._bins, self.state.monitor.bins_closed
+        if bins == self._bins:
+            return {}
+        self.state.detector_turn += 1
+        return checkpoint.detector_entry(self.state, self.state.detector_turn)
 
     def tick(self, now_ms: int) -> Output:
         self._ticks += 1

@@ -28,6 +28,8 @@ HEAD_FORMAT = 1
 # A restart reads again what the run before had read, and meanwhile closes nothing; but never
 # more open minutes than this, for memory's sake.
 MAX_HELD_MINUTES = 30
+# Indicator rows that one checkpoint holds at most: catching up must not take all memory.
+MAX_ROWS_PER_COMMIT = 100_000
 # Entries that say which key (session, cell, series) stands at which slot.
 _KEYS = ("sessions/", "keys/", "cells")
 
@@ -220,13 +222,16 @@ class Partition:
         return len(outputs)
 
     def _close(self, minutes: list[int], now_ms: int) -> list[Output]:
-        """Close minutes, up to the end of a detector's bin: a checkpoint holds at most one."""
-        outputs = []
+        """Close minutes, as many as one checkpoint should hold."""
+        outputs, rows = [], 0
         folded = {name: topic.position.next for name, topic in self.topics.items()}
         for minute in minutes:
             outputs.append(self.stage.close(minute, now_ms, folded))
-            if any(name.startswith("detector/") for name in outputs[-1].entries):
+            rows += sum(len(next(iter(one.values()))) for _, one in outputs[-1].tables)
+            if rows > MAX_ROWS_PER_COMMIT:
                 break
+        if outputs:
+            outputs[-1].entries |= self.stage.detector()
         return outputs
 
     async def _emit(self) -> None:

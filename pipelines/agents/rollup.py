@@ -33,6 +33,7 @@ class RollupStage:
         self._keys = checkpoint.KeyEntries()
         self._version = 0
         self._ticks = 0
+        self._bins = 0
 
     @property
     def open_minutes(self) -> int:
@@ -46,7 +47,9 @@ class RollupStage:
         self._version = version
         if head is None:
             return Output()
-        return Output(flags=checkpoint.restore(self.state, head, entries))
+        flags = checkpoint.restore(self.state, head, entries)
+        self._bins = self.state.levels.merchant.monitor.bins_closed
+        return Output(flags=flags)
 
     def fold(self, record: Record) -> Work:
         try:
@@ -64,15 +67,19 @@ class RollupStage:
         return self.state.ready() if all(c.settled for c in clocks.values()) else []
 
     def close(self, minute: int, now_ms: int, folded: Mapping[str, int]) -> Output:
-        bins = self.state.levels.merchant.monitor.bins_closed
         closed = self.state.close_minute(minute, self._version + CLOSED_BIT, now_ms)
         out = Output(flags=closed.flags)
         if closed.indicators is not None:
             out.tables.append(("indicators_cell", closed.indicators))
         out.entries = checkpoint.minute_entry(self.state, closed)
-        if self.state.levels.merchant.monitor.bins_closed != bins:
-            out.entries |= checkpoint.detector_entry(self.state)
         return out
+
+    def detector(self) -> Entries:
+        bins, self._bins = self._bins, self.state.levels.merchant.monitor.bins_closed
+        if bins == self._bins:
+            return {}
+        self.state.detector_turn += 1
+        return checkpoint.detector_entry(self.state, self.state.detector_turn)
 
     def tick(self, now_ms: int) -> Output:
         self._ticks += 1

@@ -84,6 +84,10 @@ class Stage(Protocol):
         """Close a minute. `folded` is the next offset to fold of each topic."""
         ...
 
+    def detector(self) -> Entries:
+        """The detector, where a bin was closed since the last call."""
+        ...
+
     def tick(self, now_ms: int) -> Output:
         """Look at what is open: spikes, and figures that do not wait for a close."""
         ...

@@ -45,7 +45,7 @@ EX_TEMPFAIL = 75
 """Exit code for the supervisor: start me again, a hole in the log does not close."""
 HOLE_SEEK_S = 2.0
 HOLE_EXIT_S = 12.0
-MINUTES_PER_COMMIT = 10
+MINUTES_PER_COMMIT = 120
 POSITIONS_EVERY_S = 5.0
 
 StageOf = Callable[[int], Stage]

@@ -57,6 +57,8 @@ class SpikeMonitor:
     live: npt.NDArray[np.bool_]
     bin: int | None = None
     bins_closed: int = 0
+    closed_through: int = -1
+    """Last minute of the last closed bin."""
 
     @classmethod
     def create(cls, policy: SpikePolicy) -> SpikeMonitor:
@@ -157,6 +159,7 @@ class SpikeMonitor:
         self.known[:] = False
         self.bin = None
         self.bins_closed += 1
+        self.closed_through = (bin_ + 1) * self.minutes_per_bin - 1
         return events
 
     def _prior_of(self, group: npt.NDArray[Any]) -> tuple[Floats, Floats]:
@@ -196,7 +199,8 @@ class SpikeMonitor:
         }
         out = {f"{p}.{k}": v for p, arrays in parts.items() for k, v in arrays.items()}
         out |= {"group": self.group, "typical": self.typical, "live": self.live}
-        return out | {"bins_closed": np.array(self.bins_closed)}
+        out |= {"bins_closed": np.array(self.bins_closed)}
+        return out | {"closed_through": np.array(self.closed_through)}
 
     def restore(self, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
         """Take what `to_arrays` gave. Raises ValueError for another version of the state."""
@@ -210,6 +214,7 @@ class SpikeMonitor:
         self.prior = GroupPrior.from_arrays(part("prior"))
         self.group, self.typical = arrays["group"].copy(), arrays["typical"].copy()
         self.live, self.bins_closed = arrays["live"].copy(), int(arrays["bins_closed"])
+        self.closed_through = int(arrays["closed_through"])
         capacity = len(self.live)
         self.counts, self.orders = np.zeros(capacity, np.int64), np.zeros(capacity, np.int64)
         self.known = np.zeros(capacity, bool)

@@ -27,7 +27,6 @@ from pipelines.core.fold.state import FoldState
 from pipelines.core.metrics import ADDITIVE_NAMES, Columns
 from pipelines.core.rolling import HOURLY, RING_HOURS, RING_MINUTES
 from pipelines.core.sources import SourceState
-from pipelines.core.spikes import SpikeMonitor
 
 STATE_VERSION = 1
 Entries = dict[str, bytes]
@@ -67,24 +66,23 @@ def session_entries(state: FoldState) -> Entries:
     return {f"sessions/{n:03d}": json.dumps(state.sessions.chunk(n)).encode() for n in dirty}
 
 
-def detector_entry(state: FoldState) -> Entries:
-    """The detector, as it is right after a bin was closed."""
+def detector_entry(state: FoldState, turn: int) -> Entries:
+    """The detector as of its last closed bin. `turn` is another one at each checkpoint."""
     arrays = state.monitor.to_arrays()
     arrays["groups"] = np.array([f"{p}\n{c}" for p, c in state.groups], dtype=np.str_)
-    through = state.closed_through if state.closed_through is not None else -1
-    return {detector_name(state.monitor): blob.pack(arrays | {"closed_through": np.array(through)})}
+    through = np.array(state.monitor.closed_through)
+    return {f"detector/{turn % 2}": blob.pack(arrays | {"closed_through": through})}
 
 
-def detector_name(monitor: SpikeMonitor) -> str:
-    """Name of the entry for the bin just closed."""
-    return f"detector/{monitor.bins_closed % 2}"
-
-
-def newest_detector(entries: Entries, through: int | None) -> blob.Arrays | None:
-    """The newest detector entry that is not ahead of the head."""
-    found = [blob.unpack(v) for k, v in entries.items() if k.startswith("detector/")]
-    usable = [a for a in found if through is not None and int(a["closed_through"]) <= through]
-    return max(usable, key=lambda a: int(a["closed_through"])) if usable else None
+def newest_detector(entries: Entries, through: int | None) -> tuple[int, blob.Arrays] | None:
+    """The newest detector entry that is not ahead of the head, with its turn."""
+    usable = []
+    for name, packed in entries.items():
+        if name.startswith("detector/") and through is not None:
+            arrays = blob.unpack(packed)
+            if int(arrays["closed_through"]) <= through:
+                usable.append((int(arrays["closed_through"]), int(name.split("/")[1]), arrays))
+    return max(usable, key=lambda one: one[0])[1:] if usable else None
 
 
 def book_entry(state: FoldState, outbox: list[FlagEvent]) -> Entries:
@@ -126,14 +124,15 @@ def restore(state: FoldState, head: Mapping[str, Any], entries: Entries) -> list
 
 
 def _restore_detector(state: FoldState, entries: Entries) -> int:
-    arrays = newest_detector(entries, state.closed_through)
-    if arrays is None:
+    found = newest_detector(entries, state.closed_through)
+    if found is None:
         return -1
+    state.detector_turn, arrays = found
     state.groups = {}
     for number, text in enumerate(arrays.pop("groups").tolist()):
         platform, category = text.split("\n")
         state.groups[platform, category] = number
-    through = int(arrays.pop("closed_through"))
+    through = int(arrays["closed_through"])
     state.monitor.restore(arrays)
     state.fit()
     # A slot that changed hands after the bin was closed belongs to a series not met yet.

@@ -48,6 +48,7 @@ class FoldState:
         self.latest = np.zeros(self.sessions.capacity, np.int64)
         self.monitor = SpikeMonitor.create(spikes)
         self.groups: dict[tuple[str, str], int] = {}
+        self.detector_turn = 0
         self.folded_at_close: dict[int, dict[str, int]] = {}
 
     @property

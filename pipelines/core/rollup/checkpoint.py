@@ -24,7 +24,6 @@ from pipelines.core.fold.checkpoint import (
     STATE_VERSION,
     Entries,
     UnknownStateError,
-    detector_name,
     newest_detector,
 )
 from pipelines.core.metrics import ADDITIVE_NAMES
@@ -74,16 +73,15 @@ class KeyEntries:
         return size != old
 
 
-def detector_entry(state: RollupState) -> Entries:
-    """The levels' monitors, as they are right after a bin was closed."""
+def detector_entry(state: RollupState, turn: int) -> Entries:
+    """The levels' monitors as of their last closed bin; see the first stage's."""
     arrays = {
         f"{level.kind}:{name}": values
         for level in state.levels.all()
         for name, values in level.monitor.to_arrays().items()
     }
-    through = state.closed_through if state.closed_through is not None else -1
-    name = detector_name(state.levels.merchant.monitor)
-    return {name: blob.pack(arrays | {"closed_through": np.array(through)})}
+    through = np.array(state.levels.merchant.monitor.closed_through)
+    return {f"detector/{turn % 2}": blob.pack(arrays | {"closed_through": through})}
 
 
 def book_entry(state: RollupState, outbox: list[FlagEvent]) -> Entries:
@@ -126,8 +124,9 @@ def restore(state: RollupState, head: Mapping[str, Any], entries: Entries) -> li
 
 def _restore_detector(state: RollupState, entries: Entries) -> int:
     through = -1
-    arrays = newest_detector(entries, state.closed_through)
-    if arrays is not None:
+    found = newest_detector(entries, state.closed_through)
+    if found is not None:
+        state.detector_turn, arrays = found
         through = int(arrays.pop("closed_through"))
         for level in state.levels.all():
             start = f"{level.kind}:"

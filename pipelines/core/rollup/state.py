@@ -54,6 +54,7 @@ class RollupState:
         self.changed: set[int] = set()
         self.complained = False
         self.progress_ms = 0
+        self.detector_turn = 0
 
     def fold(self, partial: Partial) -> int:
         """Take a partial; returns the minute that it waits for, or -1 when that is closed."""
