@@ -16,13 +16,16 @@ _FROM_SAMPLES = frozenset({"viewer_milliminutes", "seen", "expected"})
 
 
 class OpenMinute:
-    """Sums and gauges of one minute by slot. Every fold commutes with every other."""
+    """Sums and gauges of one minute by slot. Every fold commutes with every other.
 
-    __slots__ = ("_latest", "_viewer_count", "_viewer_sum", "dirty", "sums")
+    A metric takes memory when it is first added to: in a sparse stream many minutes are open
+    and few metrics are used.
+    """
+
+    __slots__ = ("_latest", "_sums", "_viewer_count", "_viewer_sum", "dirty")
 
     def __init__(self, capacity: int) -> None:
-        names = [n for n in ADDITIVE_NAMES if n not in _FROM_SAMPLES]
-        self.sums: Columns = {n: np.zeros(capacity, np.int64) for n in names}
+        self._sums: Columns = {}
         self._viewer_sum = np.zeros(capacity, np.int64)
         self._viewer_count = np.zeros(capacity, np.int64)
         self._latest = np.full(capacity, -1, np.int64)
@@ -37,21 +40,32 @@ class OpenMinute:
         extra = capacity - self.capacity
         if extra <= 0:
             return
-        for name, values in self.sums.items():
-            self.sums[name] = np.concatenate([values, np.zeros(extra, np.int64)])
+        for name, values in self._sums.items():
+            self._sums[name] = np.concatenate([values, np.zeros(extra, np.int64)])
         self._viewer_sum = np.concatenate([self._viewer_sum, np.zeros(extra, np.int64)])
         self._viewer_count = np.concatenate([self._viewer_count, np.zeros(extra, np.int64)])
         self._latest = np.concatenate([self._latest, np.full(extra, -1, np.int64)])
 
+    def sum(self, name: str) -> Ints:
+        """An additive metric by slot; not to be written to."""
+        found = self._sums.get(name)
+        return np.zeros(self.capacity, np.int64) if found is None else found
+
+    def _into(self, name: str) -> Ints:
+        found = self._sums.get(name)
+        if found is None:
+            found = self._sums[name] = np.zeros(self.capacity, np.int64)
+        return found
+
     def add(self, name: str, slots: npt.NDArray[Any], values: Ints) -> None:
         """Add `values` [n] at `slots` [n]; a slot may come more than once."""
-        np.add.at(self.sums[name], slots, values)
+        np.add.at(self._into(name), slots, values)
         self.dirty = True
 
     def add_lags(self, slots: npt.NDArray[Any], buckets: Ints) -> None:
         """Count each row in its bucket of the lag histogram."""
         for bucket in np.unique(buckets).tolist():
-            np.add.at(self.sums[LAG_NAMES[bucket]], slots[buckets == bucket], 1)
+            np.add.at(self._into(LAG_NAMES[bucket]), slots[buckets == bucket], 1)
 
     def add_viewers(self, slots: npt.NDArray[Any], at_ms: Ints, viewers: Ints) -> None:
         """Known viewer gauges [n], taken `at_ms` [n] after the start of the minute."""
@@ -73,7 +87,9 @@ class OpenMinute:
     def columns(self, expected: npt.NDArray[np.bool_]) -> Columns:
         """All additive metrics of the minute. `expected`: slots in which a sample was due."""
         count = np.maximum(self._viewer_count, 1)
-        return self.sums | {
+        nothing = np.zeros(self.capacity, np.int64)
+        sums = {n: self._sums.get(n, nothing) for n in ADDITIVE_NAMES if n not in _FROM_SAMPLES}
+        return sums | {
             # Mean of the minute's gauges times one minute, in whole thousandths: an integer, so
             # that the same figure comes out of SQL to the last digit.
             "viewer_milliminutes": 1000 * self._viewer_sum // count,

@@ -87,7 +87,7 @@ def progress_ms(state: FoldState) -> int:
 def tick(state: FoldState, now_ms: int) -> list[FlagEvent]:
     """Look for spikes in the open minutes."""
     opens = [
-        OpenCounts(minute, one.sums["complaints"], one.sums["orders"])
+        OpenCounts(minute, one.sum("complaints"), one.sum("orders"))
         for minute, one in sorted(state.opens.items())
     ]
     if not any(one.complaints.any() for one in opens):
@@ -181,5 +181,5 @@ def _in_open(state: FoldState) -> Bools:
     busy = np.zeros(state.sessions.capacity, bool)
     for opened in state.opens.values():
         busy |= opened.seen
-        busy |= (opened.sums["orders"] > 0) | (opened.sums["complaints"] > 0)
+        busy |= (opened.sum("orders") > 0) | (opened.sum("complaints") > 0)
     return busy

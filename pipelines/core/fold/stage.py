@@ -26,8 +26,6 @@ Bools = npt.NDArray[np.bool_]
 NO_MINUTE = -1
 # At the very start the first record need not be the oldest: this many minutes before it stay open.
 START_MINUTES = 10
-# Minutes open at once, at most: what lies further back than this from the newest is late.
-MAX_OPEN = 90
 
 
 @dataclass(slots=True)
@@ -136,7 +134,7 @@ def _late_or_counted(
     """Which rows [n] are late, and which a minute closed before this restart holds already."""
     nothing = np.zeros(len(minutes), bool)
     closed = state.closed_through if state.closed_through is not None else NO_MINUTE
-    gone = minutes <= max(closed, (state.newest or 0) - MAX_OPEN)
+    gone = minutes <= closed
     passed = (minutes + 1) * MINUTE_MS + state.clock.lateness_ms <= source.watermark_ms
     if not gone.any():
         return passed, nothing
