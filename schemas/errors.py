@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 
-@dataclass(frozen=True)
+@dataclass(unsafe_hash=True)  # not frozen: Python writes __traceback__ on an exception
 class ContractError(Exception):
     """A whole record or file that does not follow the contract.
 

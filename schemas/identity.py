@@ -131,7 +131,7 @@ def _text(found: dict[str, str], name: str) -> str:
 
 def _int(found: dict[str, str], name: str) -> int:
     text = _text(found, name)
-    if not _DIGITS.match(text) or int(text) >= 2**63:
+    if not _DIGITS.fullmatch(text) or int(text) >= 2**63:
         raise ContractError(name, "must be a whole number from 0 to 2^63 - 1")
     return int(text)
 
@@ -140,7 +140,7 @@ def _source(uri: str) -> tuple[str, str]:
     parts = uri.split("/")
     if len(parts) != 5 or parts[:2] != ["", "platforms"] or parts[3] != "sources":
         raise ContractError("ce_source", "must be /platforms/<platform_id>/sources/<source>")
-    if not _PLATFORM.match(parts[2]) or not _SOURCE.match(parts[4]):
+    if not _PLATFORM.fullmatch(parts[2]) or not _SOURCE.fullmatch(parts[4]):
         raise ContractError("ce_source", "ids are lower-case letters, digits and hyphens")
     return parts[2], parts[4]
 
@@ -148,6 +148,8 @@ def _source(uri: str) -> tuple[str, str]:
 def _time(found: dict[str, str]) -> int:
     try:
         when = datetime.fromisoformat(_text(found, "ce_time"))
+        if when.tzinfo is None:
+            raise ValueError("no offset")
         return int(when.timestamp() * 1000)
     except (ValueError, OverflowError):
-        raise ContractError("ce_time", "must be an ISO 8601 time") from None
+        raise ContractError("ce_time", "must be an ISO 8601 time with its offset") from None

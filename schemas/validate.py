@@ -62,7 +62,7 @@ def _time_rules(values: pa.Array, broker_ms: int) -> list[tuple[str, Mask]]:
 def _pattern_rule(values: pa.Array, pattern: str) -> list[tuple[str, Mask]]:
     rule = f"must match {pattern}"
     if isinstance(values, pa.DictionaryArray):
-        matches = re.compile(pattern).match
+        matches = re.compile(pattern).fullmatch  # "$" would let a final newline through
         return _entry_rule(values, rule, lambda entry: matches(entry) is not None)
     if pattern == PSEUDONYM and _all_pseudonyms(values if not values.null_count else None):
         return []
