@@ -57,8 +57,10 @@ def raw_columns(
     for column in MEASURES[ident.sample]:
         values = rows.column(column.name)
         if pa.types.is_dictionary(values.type):
+            # Only the entries in use: the others were never judged, and may be anything.
             index = values.indices.to_numpy(zero_copy_only=False)
-            out[column.name] = Coded(index, values.dictionary.to_pylist())
+            used, codes = np.unique(index, return_inverse=True)
+            out[column.name] = Coded(codes, values.dictionary.take(pa.array(used)).to_pylist())
         elif column.nullable:
             out[column.name] = Maybe(numbers(rows, column.name), ~known(rows, column.name))
         else:
