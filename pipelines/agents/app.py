@@ -7,6 +7,7 @@ from typing import Any
 
 import faust
 
+from pipelines.agents.assignor import CompleteAssignor
 from pipelines.agents.store import AcknowledgedTable
 from pipelines.settings import Settings
 
@@ -30,6 +31,7 @@ def make_app(settings: Settings, name: str, state_dir: Path, http_port: int) -> 
         store="rocksdb://",
         datadir=str(state_dir),
         Table=AcknowledgedTable,
+        PartitionAssignor=CompleteAssignor,
         autodiscover=False,
         origin="pipelines",
         topic_disable_leader=True,

@@ -20,6 +20,7 @@ from faust.types import TP
 from mode.supervisors import CrashingSupervisor
 
 from pipelines.agents.app import RAW_TOPIC, make_app, state_table
+from pipelines.agents.exits import EX_TEMPFAIL
 from pipelines.agents.fold import FoldStage
 from pipelines.agents.pages import add_pages
 from pipelines.agents.partition import Moved, Partition
@@ -41,8 +42,6 @@ from pipelines.topics import FLAGS_TOPIC, FOLD_STATE, ROLLUP_STATE
 from schemas.telemetry import SampleType
 
 log = structlog.get_logger()
-EX_TEMPFAIL = 75
-"""Exit code for the supervisor: start me again, a hole in the log does not close."""
 HOLE_SEEK_S = 2.0
 HOLE_EXIT_S = 12.0
 MINUTES_PER_COMMIT = 120

@@ -1,0 +1,4 @@
+"""Exit codes that a supervisor understands."""
+
+EX_TEMPFAIL = 75
+"""Start me again: a hole in the log, or Kafka, does not mend while this process lives."""
