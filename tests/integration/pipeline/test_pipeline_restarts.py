@@ -1,4 +1,4 @@
-"""Every process is killed in the middle of a stream; what readers see at the end is what was sent."""
+"""Each process is killed in the middle of a stream; readers then see exactly what was sent."""
 
 from __future__ import annotations
 
