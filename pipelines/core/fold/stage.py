@@ -84,11 +84,11 @@ def _start(state: FoldState, header: BatchHeader, batch: Batch) -> None:
     """The first record of all decides where time begins."""
     if state.closed_through is not None:
         return
-    first = header.watermark_ms
-    if batch.table.num_rows:
-        first = min(first, int(event_ms(batch.table).min()))
-    if first > 0:
-        state.closed_through = first // MINUTE_MS - 1 - START_MINUTES
+    rows = batch.table
+    known = [int(event_ms(rows).min())] if rows.num_rows else []
+    known += [header.watermark_ms] if header.watermark_ms else []
+    if known:
+        state.closed_through = min(known) // MINUTE_MS - 1 - START_MINUTES
 
 
 def _fold_rows(

@@ -1,4 +1,4 @@
-"""An hour of a small city through Kafka, a real worker and ClickHouse; then every figure is read."""
+"""The pipeline as it runs: a real worker between the real Kafka and the real ClickHouse engine."""
 
 from __future__ import annotations
 
