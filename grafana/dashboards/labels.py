@@ -25,6 +25,7 @@ GRADES: Final = (
 STATES: Final = (
     Label("open", Text("进行中", "Open")),
     Label("cleared", Text("已解除", "Cleared")),
+    Label("ended", Text("随场次结束", "Ended with it")),
 )
 ENTITY_TYPES: Final = (
     Label("session", Text("场次", "Session")),

@@ -1,9 +1,9 @@
--- Flags: one row an event of a flag's life (opened, escalated, cleared). Written once per
+-- Flags: one row an event of a flag's life (opened, escalated, cleared, or ended with its series). Written once per
 -- event and never changed; a rewrite after a crash has the same key and the same content.
 CREATE TABLE flag_events
 (
     flag_id      String COMMENT 'entity, rule and onset',
-    event        LowCardinality(String) COMMENT 'opened, escalated or cleared',
+    event        LowCardinality(String) COMMENT 'opened, escalated, cleared, or ended with its series',
     grade        LowCardinality(String) COMMENT 'watch, raised or critical, as of this event',
     rule         LowCardinality(String) COMMENT 'F01 is the complaint spike',
     entity_type  LowCardinality(String) COMMENT 'session, merchant, category or platform',
@@ -33,7 +33,7 @@ SETTINGS non_replicated_deduplication_window = 0;
 
 CREATE VIEW v_flag_events AS SELECT * EXCEPT (version) FROM flag_events FINAL;
 
--- A flag as it stands: its highest grade, and whether it has cleared.
+-- A flag as it stands: its highest grade, and whether it is still open.
 CREATE VIEW v_flags AS
 SELECT
     e.flag_id AS flag_id,
@@ -46,17 +46,18 @@ SELECT
     any(e.onset) AS onset,
     max(transform(e.grade, ['watch', 'raised', 'critical'], [1, 2, 3], 0)) AS grade_rank,
     transform(grade_rank, [1, 2, 3], ['watch', 'raised', 'critical'], '') AS grade,
-    if(countIf(e.event = 'cleared') > 0, 'cleared', 'open') AS state,
+    multiIf(countIf(e.event = 'cleared') > 0, 'cleared', countIf(e.event = 'ended') > 0, 'ended', 'open')
+        AS state,
     min(e.event_time) AS opened_event_time,
     max(e.event_time) AS last_event_time,
     min(e.decided_at) AS first_decided_at,
-    argMaxIf(e.observed, e.event_time, e.event != 'cleared') AS observed,
-    argMaxIf(e.expected, e.event_time, e.event != 'cleared') AS expected,
-    argMaxIf(e.exposure, e.event_time, e.event != 'cleared') AS exposure,
-    argMaxIf(e.window_s, e.event_time, e.event != 'cleared') AS window_s,
-    argMaxIf(e.score, e.event_time, e.event != 'cleared') AS score,
-    argMaxIf(e.threshold, e.event_time, e.event != 'cleared') AS threshold,
-    argMaxIf(e.sentence_zh, e.event_time, e.event != 'cleared') AS sentence_zh,
-    argMaxIf(e.sentence_en, e.event_time, e.event != 'cleared') AS sentence_en
+    argMaxIf(e.observed, e.event_time, e.event IN ('opened', 'escalated')) AS observed,
+    argMaxIf(e.expected, e.event_time, e.event IN ('opened', 'escalated')) AS expected,
+    argMaxIf(e.exposure, e.event_time, e.event IN ('opened', 'escalated')) AS exposure,
+    argMaxIf(e.window_s, e.event_time, e.event IN ('opened', 'escalated')) AS window_s,
+    argMaxIf(e.score, e.event_time, e.event IN ('opened', 'escalated')) AS score,
+    argMaxIf(e.threshold, e.event_time, e.event IN ('opened', 'escalated')) AS threshold,
+    argMaxIf(e.sentence_zh, e.event_time, e.event IN ('opened', 'escalated')) AS sentence_zh,
+    argMaxIf(e.sentence_en, e.event_time, e.event IN ('opened', 'escalated')) AS sentence_en
 FROM (SELECT * FROM flag_events FINAL) AS e
 GROUP BY e.flag_id;
