@@ -4,6 +4,11 @@
 
 (gamma-Poisson shrinkage, DESIGN section 4). Learning is weighted by P(normal); an episode may stop
 it, but for a bounded time: an unbounded freeze locks a wrong baseline in for ever.
+
+**A bin is learned in two parts**: at once what is credible under the baseline (``credible``), and
+what lies above it when the bin leaves the ring an hour later, by the weight that it deserves then.
+Without this a young series learns the rise itself before the odds have crossed; with nothing
+learned at once it takes every honest difference from its prior for a rise (ADR 0007).
 """
 
 from __future__ import annotations
@@ -35,11 +40,20 @@ def expected_count(exposure: Floats, mean_rate: Floats) -> Floats:
     return np.clip(exposure * mean_rate, MU_FLOOR, MU_CEILING)
 
 
+def credible(counts: Floats, mu: Floats, policy: SpikePolicy) -> Floats:
+    """The part of a bin's count that may be learned at once, [n]: a rise cannot multiply mu."""
+    return np.minimum(counts, mu + policy.learn_spread * np.sqrt(mu) + policy.learn_extra)
+
+
 class Learning(NamedTuple):
-    """``weight`` [n] in [0, 1] of the bin in the baseline; ``held`` [n], the new freeze counter."""
+    """What the baseline takes in of a closed bin, and of the bin that leaves the ring with it."""
 
     weight: Floats
+    """[n] in [0, 1]: of the closed bin's exposure and credible count."""
+    excess: Floats
+    """[n] in [0, 1]: of what the leaving bin held above the credible."""
     held: NDArray[np.int32]
+    """[n]: the new freeze counter."""
 
 
 def learning_weight(
@@ -49,18 +63,19 @@ def learning_weight(
     held: NDArray[np.int32],
     policy: SpikePolicy,
 ) -> Learning:
-    """How much of a bin the baseline takes in.
+    """How much the baseline takes in.
 
-    P(normal), or 0 in an episode (``frozen``); but 1 for a series younger than ``young_bins`` and
-    1 once ``freeze_bins`` bins were abnormal (in an episode or P(normal) < 1/2). The counter runs
-    back by one for every normal bin: a series that flickers cannot freeze itself anew each time.
+    P(normal), or 0 in an episode (``frozen``); but all of it once ``freeze_bins`` bins were
+    abnormal (in an episode or P(normal) < 1/2), and of the credible part always in a series younger
+    than ``young_bins``. The counter runs back by one for every normal bin: a series that flickers
+    cannot freeze itself anew each time.
     """
     abnormal = frozen | (normal < 0.5)
     counted = np.where(abnormal, held + 1, held - 1)
     counted = np.clip(counted, 0, policy.freeze_bins + 1).astype(np.int32)
-    free = (age < policy.young_bins) | (abnormal & (counted > policy.freeze_bins))
-    weight = np.where(frozen, 0.0, normal)
-    return Learning(np.where(free, 1.0, weight), counted)
+    spent = abnormal & (counted > policy.freeze_bins)
+    excess = np.where(spent, 1.0, np.where(frozen, 0.0, normal))
+    return Learning(np.where(age < policy.young_bins, 1.0, excess), excess, counted)
 
 
 def decay_and_add(total: Floats, value: Floats, weight: Floats, decay: float) -> Floats:

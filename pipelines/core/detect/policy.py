@@ -66,7 +66,11 @@ class SpikePolicy:
     freeze_bins: int = 72
     """An episode stops the baseline from learning for at most so many bins (6 h)."""
     young_bins: int = 576
-    """Below this age (bins seen, 2 days) a series always learns."""
+    """Below this age (bins seen, 2 days) a series always learns the credible part of a bin."""
+    learn_spread: float = 4.0
+    """A bin's count is credible, and learned at once, up to mu + learn_spread * sqrt(mu) ..."""
+    learn_extra: float = 0.5
+    """... + learn_extra; the rest is learned when the bin leaves the window, an hour later."""
 
     default_mean: float = 1e-3
     """Complaints per order where a prior is missing or invalid (DOMAIN: 5 to 30 per 10,000)."""
@@ -80,13 +84,12 @@ class SpikePolicy:
     """Larger counts of a bin are read as this."""
 
     watch: float = -3.4
-    """Thresholds, log odds, read off ticks on open bins (seed 20201204, 50,000 series, 3 days of
-    history and 3 of measuring; 5 ticks a bin) for 1,000, 10 and 1 false alerts a day; measured
-    with another seed (7): 933, 8.0 and 0.3. On closed bins alone 1.3 to 1.8 times fewer. Found
-    within an hour at raised and critical (2,000 series each, closed bins, ``detect``): x5 on 1 a
-    bin 86% and 75%, x10 on 0.3 89% and 80%, x3 on 5 95% and 90%, x2 on 20 86% and 79%. The sparse
-    city (``city``, 20,000 merchants, no history, 6 runs of a day): 0.3 raised, 0 critical a day."""
-    raised: float = 0.0
+    """Thresholds, log odds, read off ticks on open bins (seed 20201204, 20,000 series, 3 days of
+    history and 3 of measuring; 5 ticks a bin) for 1,000, 10 and 1 false alerts a day per 50,000
+    series: measured 1,000, 10.0 and 0.8. On closed bins alone 1.1 to 1.5 times fewer. Found within
+    an hour at raised and critical (1,000 series each, closed bins, ``detect``): x5 on 1 a bin 86%
+    and 77%, x10 on 0.3 90% and 80%, x3 on 5 94% and 90%, x2 on 20 85% and 78%. More in ADR 0007."""
+    raised: float = 0.1
     critical: float = 1.8
 
     window_bins: int = 12
@@ -116,6 +119,8 @@ class SpikePolicy:
             raise ValueError("SpikePolicy.regimes must all lie above .rho")
         if self.evidence_cap < 0 or not 0 <= self.evidence_slope <= 1:
             raise ValueError("SpikePolicy.evidence_cap must be >= 0, .evidence_slope in [0, 1]")
+        if min(self.learn_spread, self.learn_extra) < 0:
+            raise ValueError("SpikePolicy.learn_spread and .learn_extra must not be negative")
         if self.rho < 1:
             raise ValueError("SpikePolicy.rho must be at least 1")
         if not self.phi_grid or min(self.phi_grid) <= 1:

@@ -22,17 +22,18 @@ def explain(
     the window ends with the bin.
     """
     zh_span, en_span = _span(event, now_ms)
-    orders, seen = f"{event.exposure:,.0f}", f"{event.observed:,.0f}"
+    seen = f"{event.observed:,.0f}"
+    zh_orders, en_orders = _orders(event.exposure)
     zh_usual, en_usual = _usual(event.expected)
     zh_times, en_times = _times(event.observed, event.expected)
     gap = " " if entity_label_zh[-1:].isascii() else ""
     noun = "complaint" if round(event.observed) == 1 else "complaints"
     zh = (
-        f"{entity_label_zh}{gap}在{zh_span}收到 {seen} 起投诉(对应约 {orders} 笔订单),"
+        f"{entity_label_zh}{gap}在{zh_span}收到 {seen} 起投诉{zh_orders},"
         f"平时同样的订单量{zh_usual}{zh_times}"
     )
     en = (
-        f"{entity_label_en} received {seen} {noun} between {en_span} (on about {orders} orders); "
+        f"{entity_label_en} received {seen} {noun} between {en_span}{en_orders}; "
         f"{en_usual} would be usual for as many orders{en_times}"
     )
     zh_end, en_end = _verdict(event)
@@ -65,6 +66,14 @@ def _span(event: EpisodeEvent, now_ms: int | None) -> tuple[str, str]:
 
 def _local(time_ms: int) -> datetime:
     return datetime.fromtimestamp(time_ms / 1000, UTC).astimezone(SHANGHAI)
+
+
+def _orders(exposure: float) -> tuple[str, str]:
+    """Nothing below one order: "on about 0 orders" reads like a mistake."""
+    if exposure < 1:
+        return "", ""
+    noun = "order" if round(exposure) == 1 else "orders"
+    return f"(对应约 {exposure:,.0f} 笔订单)", f" (on about {exposure:,.0f} {noun})"
 
 
 def _usual(value: float) -> tuple[str, str]:

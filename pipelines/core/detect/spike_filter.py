@@ -261,8 +261,12 @@ def _observe_known(
         step.normal, frozen, state.age[slots], state.held[slots], policy
     )
     decay = policy.baseline_decay
-    state.counts_sum[slots] = baseline.decay_and_add(
-        state.counts_sum[slots], inputs.counts, learning.weight, decay
+    credible = baseline.credible(inputs.counts, step.mu, policy)
+    learned_counts = baseline.decay_and_add(
+        state.counts_sum[slots], credible, learning.weight, decay
+    )
+    state.counts_sum[slots] = learned_counts + learning.excess * _leaving_excess(
+        state, slots, policy
     )
     state.exposure_sum[slots] = baseline.decay_and_add(
         state.exposure_sum[slots], inputs.exposure, learning.weight, decay
@@ -275,6 +279,15 @@ def _observe_known(
     state.floor[slots] = np.where(calm & ~frozen, floor + pull * (step.score - floor), floor)
     state.age[slots] = np.minimum(state.age[slots], np.iinfo(np.int32).max - 1) + 1
     _write_ring(state, slots, (inputs.counts, step.mu, inputs.exposure), policy)
+
+
+def _leaving_excess(state: SpikeState, slots: Slots, policy: SpikePolicy) -> Floats:
+    """What the oldest bin of the ring held above the credible; 0 where it is unknown. [n]."""
+    index, cursor = slot_numbers(state, slots), state.cursor[slots]
+    counts = state.ring_counts[index, cursor].astype(np.float64)
+    mu = state.ring_expected[index, cursor].astype(np.float64)
+    excess: Floats = counts - baseline.credible(counts, mu, policy)
+    return excess
 
 
 def _write_gap(state: SpikeState, index: NDArray[np.int64], policy: SpikePolicy) -> None:

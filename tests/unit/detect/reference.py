@@ -6,6 +6,7 @@ Shares no code with the implementation: scalars and ``math`` only.
 from __future__ import annotations
 
 import math
+import struct
 from dataclasses import dataclass, field
 
 
@@ -18,6 +19,12 @@ def log_pmf(count: int, mean: float, phi: float) -> float:
 def log_sum(values: list[float]) -> float:
     top = max(values)
     return top + math.log(sum(math.exp(v - top) for v in values))
+
+
+def as_stored(value: float) -> float:
+    """The ring holds single precision."""
+    (single,) = struct.unpack("f", struct.pack("f", value))
+    return float(single)
 
 
 @dataclass
@@ -34,6 +41,9 @@ class Reference:
     phi_half_life: float = 6000.0
     freeze: int = 72
     young: int = 576
+    spread: float = 4.0
+    extra: float = 0.5
+    window: int = 12
 
     s: float = 0.0
     n: float = 0.0
@@ -42,6 +52,7 @@ class Reference:
     weights: list[float] = field(default_factory=list)
     raised: list[float] = field(default_factory=list)
     normal: float = 0.0
+    ring: list[tuple[int, float]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         odds = self.pi / self.delta
@@ -57,6 +68,9 @@ class Reference:
         total = log_sum(self.weights)
         terms = zip(self.weights, phis, strict=True)
         return log_sum([w - total + log_pmf(count, mean, phi) for w, phi in terms])
+
+    def credible(self, count: int, mu: float) -> float:
+        return min(count, mu + self.spread * math.sqrt(mu) + self.extra)
 
     def observe(self, count: int, e: float, m0: float, w0: float, frozen: bool = False) -> float:
         mu = e * (m0 * w0 + self.s) / (w0 + self.n)
@@ -79,10 +93,16 @@ class Reference:
             self.weights = [keep * w + x for w, x in zip(self.weights, fresh, strict=True)]
         abnormal = frozen or self.normal < 0.5
         self.held = min(max(self.held + (1 if abnormal else -1), 0), self.freeze + 1)
-        learn = 0.0 if frozen else self.normal
-        if self.age < self.young or (abnormal and self.held > self.freeze):
-            learn = 1.0
+        late = 0.0 if frozen else self.normal
+        if abnormal and self.held > self.freeze:
+            late = 1.0
+        learn = 1.0 if self.age < self.young else late
         decay = 1 - learn * (1 - 0.5 ** (1 / self.half_life))
-        self.s, self.n = decay * self.s + learn * count, decay * self.n + learn * e
+        self.s = decay * self.s + learn * self.credible(count, mu)
+        self.n = decay * self.n + learn * e
+        if len(self.ring) == self.window:
+            old_count, old_mu = self.ring.pop(0)
+            self.s += late * (old_count - self.credible(old_count, old_mu))
+        self.ring.append((count, as_stored(mu)))
         self.age += 1
         return self.score

@@ -136,6 +136,15 @@ def test_a_tick_opens_and_escalates_but_never_clears() -> None:
     assert draw(step(book, 1, SCORES["."], window(10.0))) == "x"
 
 
+def test_a_bin_that_closes_from_before_the_onset_does_not_clear() -> None:
+    # bin      0   1   2
+    # ticks            r          lateness: bins 0 and 1 are still open
+    # closed   .   .   .   then 3 x
+    book = EpisodeBook()
+    assert draw(step(book, 2, SCORES["r"], window(40.0), closed=False)) == "R"
+    assert [draw(step(book, t, SCORES["."], window(10.0))) for t in range(4)] == [*"...x"]
+
+
 def test_unknown_bins_do_not_clear() -> None:
     book = EpisodeBook()
     step(book, 0, 4.0, window(40.0))

@@ -60,6 +60,23 @@ CASES = {
         "Merchant M-3f2a received 1 complaint between 20:05 and 21:05 on 2020-12-04 (on about "
         '1,204 orders); about 1.2 would be usual for as many orders: the "watch" alert is cleared.',
     ),
+    "less than one order": (
+        replace(EVENT, grade=Grade.RAISED, exposure=0.4, expected=0.01),
+        None,
+        "商家 M-3f2a 在 12 月 4 日 20:05–21:05 收到 14 起投诉,"
+        "平时同样的订单量不到 0.1 起(100 倍以上),已达「升高」级别。",
+        "Merchant M-3f2a received 14 complaints between 20:05 and 21:05 on 2020-12-04; less than "
+        '0.1 would be usual for as many orders (more than 100 times): grade "raised".',
+    ),
+    "one order": (
+        replace(EVENT, grade=Grade.RAISED, exposure=1.2, expected=0.01),
+        None,
+        "商家 M-3f2a 在 12 月 4 日 20:05–21:05 收到 14 起投诉(对应约 1 笔订单),"
+        "平时同样的订单量不到 0.1 起(100 倍以上),已达「升高」级别。",
+        "Merchant M-3f2a received 14 complaints between 20:05 and 21:05 on 2020-12-04 (on about 1 "
+        "order); less than 0.1 would be usual for as many orders (more than 100 times): grade "
+        '"raised".',
+    ),
     "ended": (
         replace(EVENT, kind=EventKind.ENDED, expected=14.0),
         None,

@@ -86,34 +86,76 @@ def test_delta_forgets() -> None:
     assert min(scores) > 5
 
 
-def learned(mask: list[bool], policy: SpikePolicy, age: int) -> list[float]:
-    held, weights = np.zeros(1, np.int32), []
+def learned(mask: list[bool], age: int) -> tuple[list[float], list[float]]:
+    """Weights of the credible part and of the excess, bin by bin, at P(normal) = 0.9."""
+    held, weights, excess = np.zeros(1, np.int32), [], []
     for i, frozen in enumerate(mask):
         ages = np.array([age + i], np.int32)
-        weight, held = baseline.learning_weight(
-            np.array([0.9]), np.array([frozen]), ages, held, policy
-        )
-        weights.append(float(weight[0]))
-    return weights
+        learning = baseline.learning_weight(np.array([0.9]), np.array([frozen]), ages, held, POLICY)
+        held = learning.held
+        weights.append(float(learning.weight[0]))
+        excess.append(float(learning.excess[0]))
+    return weights, excess
 
 
 def test_freeze_is_bounded_at_six_hours() -> None:
     # frozen  ########################... 100 bins
     # learns  0 0 0 ... 0 (72 bins) 1 1 1 ...
-    weights = learned([True] * 100, POLICY, age=POLICY.young_bins)
-    assert weights[:72] == [0.0] * 72
-    assert weights[72:] == [1.0] * 28
+    weights, excess = learned([True] * 100, age=POLICY.young_bins)
+    assert weights == excess == [0.0] * 72 + [1.0] * 28
 
 
 def test_flicker_cannot_renew_the_freeze() -> None:
     # frozen  (72 x #) . # . # .     after the allowance is used, each calm bin earns one back
-    weights = learned([True] * 73 + [False, True] * 3, POLICY, age=POLICY.young_bins)
+    weights, _ = learned([True] * 73 + [False, True] * 3, age=POLICY.young_bins)
     assert weights[73:] == [0.9, 1.0] * 3
 
 
-def test_never_frozen_in_the_first_two_days() -> None:
-    weights = learned([True] * 10, POLICY, age=POLICY.young_bins - 5)
+def test_a_young_series_always_learns_the_credible_part_and_the_excess_after_six_hours() -> None:
+    # frozen    ####...########
+    # credible  1 1 1 ... 1 1 1
+    # excess    0 0 0 ... 0 (72 bins) 1 1
+    weights, excess = learned([True] * 80, age=0)
+    assert weights == [1.0] * 80
+    assert excess == [0.0] * 72 + [1.0] * 8
+    weights, _ = learned([True] * 10, age=POLICY.young_bins - 5)
     assert weights == [1.0] * 5 + [0.0] * 5
+
+
+def test_a_wild_bin_is_learned_an_hour_later() -> None:
+    # counts   1 1 ... 1 60 1 1 ... 1 1
+    # S        |  credible  |  12 bins | + the excess
+    state, calm = SpikeState.empty(1), SpikeState.empty(1)
+    for one in (state, calm):
+        feed(one, np.ones((100, 1)), m0=1.0)
+    feed(state, np.array([[60.0]]), m0=1.0)
+    feed(calm, np.array([[1.0]]), m0=1.0)
+    at_once = state.counts_sum[0] - calm.counts_sum[0]
+    assert 3.0 < at_once < 6.0
+    for one in (state, calm):
+        feed(one, np.ones((11, 1)), m0=1.0)
+    assert state.counts_sum[0] - calm.counts_sum[0] < 6.0
+    for one in (state, calm):
+        feed(one, np.ones((1, 1)), m0=1.0)
+    assert state.counts_sum[0] - calm.counts_sum[0] == pytest.approx(59.0, rel=0.05)
+
+
+def test_what_was_unknown_is_not_learned_when_it_leaves() -> None:
+    state = SpikeState.empty(1)
+    feed(state, np.array([[math.nan], *[[0.0]] * 12]))
+    assert state.counts_sum[0] == 0.0
+
+
+def test_a_rise_within_the_hour_does_not_become_its_own_baseline() -> None:
+    """75 orders a bin, 10 complaints per 10,000, two hours known with 2 complaints."""
+    state = SpikeState.empty(1)
+    for count in [0.0] * 8 + [1.0] + [0.0] * 9 + [1.0] + [0.0] * 5:
+        observe(state, ALL, [count], 75.0, 1e-3, 700.0, POLICY)
+    usual = expected(state, ALL, 75.0, 1e-3, 700.0, POLICY)[0]
+    rise = [6.0, 3.0, 5.0, 0.0, 3.0, 4.0]
+    scores = [observe(state, ALL, [c], 75.0, 1e-3, 700.0, POLICY)[0] for c in rise]
+    assert max(scores) > POLICY.raised
+    assert expected(state, ALL, 75.0, 1e-3, 700.0, POLICY)[0] < 6 * usual
 
 
 def test_a_frozen_baseline_stands_still() -> None:
@@ -281,6 +323,7 @@ def test_a_single_wild_bin_is_at_most_a_watch_unless_it_is_absurd() -> None:
         {"rho": 0.5},
         {"rho": 2.5},
         {"evidence_slope": 2.0},
+        {"learn_extra": -1.0},
         {"phi_grid": (1.0, 2.0)},
         {"regimes": ()},
         {"watch": 50.0},
