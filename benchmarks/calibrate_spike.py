@@ -292,7 +292,7 @@ class Level:
     alerts: Counter[str] = field(default_factory=Counter)
 
     def __post_init__(self) -> None:
-        size = int(self.of.max()) + 1
+        size = self.group.size
         self.detector, self.exposure = SpikeDetector.create(size), ExposureState.empty(size)
         self.exposure.reset(slice(None), warm=self.warm)
         self.slots, self.size = np.arange(size), size
