@@ -153,7 +153,7 @@ def _restore_hours(state: FoldState, entries: Entries) -> None:
         arrays = blob.unpack(packed)
         hour = int(arrays["hour"])
         if through // 60 - RING_HOURS < hour < through // 60:
-            columns = {n: _fit(arrays[n], state.sessions.capacity) for n in HOURLY}
+            columns = {n: fit(arrays[n], state.sessions.capacity) for n in HOURLY}
             for n in HOURLY:
                 columns[n][state.sessions.since // 60 > hour] = 0
             state.rolling.put_hour(hour, columns)
@@ -197,10 +197,12 @@ def _expand(arrays: blob.Arrays, capacity: int) -> tuple[Columns, Any]:
     return columns, latest
 
 
-def _fit(values: Any, capacity: int) -> Any:
+def fit(values: Any, capacity: int) -> Any:
+    """A column by slot as it was kept (None: all zero), brought to the capacity of today."""
     out = np.zeros(capacity, np.int64)
-    n = min(len(values), capacity)
-    out[:n] = values[:n]
+    if values is not None:
+        n = min(len(values), capacity)
+        out[:n] = values[:n]
     return out
 
 

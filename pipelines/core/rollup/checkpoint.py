@@ -24,6 +24,7 @@ from pipelines.core.fold.checkpoint import (
     STATE_VERSION,
     Entries,
     UnknownStateError,
+    fit,
     newest_detector,
 )
 from pipelines.core.metrics import ADDITIVE_NAMES
@@ -157,7 +158,7 @@ def _restore_rings(state: RollupState, entries: Entries, detector_through: int) 
             arrays = blob.unpack(packed)
             hour = int(arrays["hour"])
             if through // 60 - RING_HOURS < hour < through // 60:
-                columns = {n: _fit(arrays.get(n), state.rolling.capacity) for n in HOURLY}
+                columns = {n: fit(arrays.get(n), state.rolling.capacity) for n in HOURLY}
                 state.rolling.put_hour(hour, columns)
     found = [blob.unpack(v) for k, v in entries.items() if k.startswith("minute/")]
     for arrays in sorted(found, key=lambda a: int(a["minute"])):
@@ -169,7 +170,7 @@ def _restore_rings(state: RollupState, entries: Entries, detector_through: int) 
 def _restore_minute(
     state: RollupState, minute: int, arrays: blob.Arrays, detector_through: int
 ) -> None:
-    columns = {n: _fit(arrays.get(n), state.rolling.capacity) for n in ADDITIVE_NAMES}
+    columns = {n: fit(arrays.get(n), state.rolling.capacity) for n in ADDITIVE_NAMES}
     if state.closed_through is not None and minute // 60 == state.closed_through // 60:
         state.rolling.close(minute, columns)
     else:
@@ -193,14 +194,6 @@ def _counts(state: RollupState, columns: dict[str, Any], arrays: blob.Arrays) ->
     at = arrays["shop.slots"].tolist()
     shops.add(at, arrays["shop.complaints"], arrays["shop.orders"])
     return [wide, goods, shops]
-
-
-def _fit(values: Any, capacity: int) -> Any:
-    out = np.zeros(capacity, np.int64)
-    if values is not None:
-        n = min(len(values), capacity)
-        out[:n] = values[:n]
-    return out
 
 
 def _restore_book(state: RollupState, data: bytes | None) -> list[FlagEvent]:
