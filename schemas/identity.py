@@ -12,14 +12,19 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from schemas import codes
 from schemas.errors import ContractError
 from schemas.telemetry import MAX_ROWS, PLATFORM_ID, SOURCE_ID, TOPICS, SampleType
 
 CONTENT_TYPE = "application/vnd.apache.arrow.stream"
 SPEC_VERSION = "1.0"
 MAX_HEADER_BYTES = 256
+MAX_HEADERS = 40
 _PLATFORM = re.compile(PLATFORM_ID)
 _SOURCE = re.compile(SOURCE_ID)
+_SUPERSEDES = re.compile(
+    r"batch/([0-9]{1,18})/([0-9]{1,18})|session/([0-9a-f]{32})/([0-9]{1,15})/([0-9]{1,15})"
+)
 _DIGITS = re.compile(r"^[0-9]{1,19}$")
 
 CE_TYPE = "cn.livewatch.telemetry.{}.v1"
@@ -57,6 +62,10 @@ class BatchHeader:
     `watermark_ms` is the source's promise: event time up to which it has sent everything
     for this topic-partition. `sent_ms` is the source's clock when the batch was sealed.
     `final` says goodbye: nothing more is coming, so nobody has to wait for this source.
+
+    A correction has `supersedes` (a `Supersedes` as text) and `reason`, a code of the list
+    `reasons`: what it names is withdrawn from the settled figures, and the rows of this batch,
+    if it has any, stand in its place.
     """
 
     identity: BatchIdentity
@@ -64,6 +73,41 @@ class BatchHeader:
     watermark_ms: int
     sent_ms: int
     final: bool = False
+    supersedes: str = ""
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Supersedes:
+    """What a correction withdraws, of the same platform and topic-partition: all that stands
+    before it of one batch of the same source, or of one session in [from_ms, to_ms).
+    """
+
+    epoch: int = 0
+    sequence: int = 0
+    session_id: str = ""
+    from_ms: int = 0
+    to_ms: int = 0
+
+    def text(self) -> str:
+        """As it stands in the header."""
+        if self.session_id:
+            return f"session/{self.session_id}/{self.from_ms}/{self.to_ms}"
+        return f"batch/{self.epoch}/{self.sequence}"
+
+
+def parse_supersedes(text: str) -> Supersedes:
+    """Read the header `ce_supersedes`. Raises ContractError."""
+    found = _SUPERSEDES.fullmatch(text)
+    if found is None:
+        rule = "must be batch/<epoch>/<sequence> or session/<session_id>/<from_ms>/<to_ms>"
+        raise ContractError("ce_supersedes", rule)
+    epoch, sequence, session, begin, end = found.groups()
+    if session is None:
+        return Supersedes(epoch=int(epoch), sequence=int(sequence))
+    if int(begin) >= int(end):
+        raise ContractError("ce_supersedes", "must end after it begins")
+    return Supersedes(session_id=session, from_ms=int(begin), to_ms=int(end))
 
 
 def to_headers(header: BatchHeader) -> Headers:
@@ -82,7 +126,12 @@ def to_headers(header: BatchHeader) -> Headers:
         ("ce_rows", str(header.rows).encode()),
         ("ce_watermark", str(header.watermark_ms).encode()),
     ]
-    return [*headers, ("ce_final", b"true")] if header.final else headers
+    if header.final:
+        headers.append(("ce_final", b"true"))
+    if header.supersedes:
+        headers.append(("ce_supersedes", header.supersedes.encode()))
+        headers.append(("ce_reason", header.reason.encode()))
+    return headers
 
 
 def from_headers(
@@ -93,9 +142,13 @@ def from_headers(
     Raises ContractError naming the header and the rule.
     """
     found: dict[str, str] = {}
-    for name, value in headers:
+    for number, (name, value) in enumerate(headers):
+        if number >= MAX_HEADERS:
+            raise ContractError("headers", f"must be at most {MAX_HEADERS}")
         if value is None or len(value) > MAX_HEADER_BYTES:
             raise ContractError(name[:64], f"must have 1 to {MAX_HEADER_BYTES} bytes")
+        if name in found:
+            raise ContractError(name[:64], "must appear once")
         try:
             found[name] = value.decode("utf-8")
         except UnicodeDecodeError:
@@ -117,9 +170,28 @@ def from_headers(
         raise ContractError("ce_rows", f"must be at most {MAX_ROWS}")
     if found.get("ce_final", "true") != "true":
         raise ContractError("ce_final", 'must be "true" or left out')
+    supersedes, reason = _correction(found)
     return BatchHeader(
-        identity, rows, _int(found, "ce_watermark"), _time(found), final="ce_final" in found
+        identity,
+        rows,
+        _int(found, "ce_watermark"),
+        _time(found),
+        final="ce_final" in found,
+        supersedes=supersedes,
+        reason=reason,
     )
+
+
+def _correction(found: dict[str, str]) -> tuple[str, str]:
+    text = found.get("ce_supersedes", "")
+    if not text:
+        if "ce_reason" in found:
+            raise ContractError("ce_reason", "stands only beside ce_supersedes")
+        return "", ""
+    reason = _text(found, "ce_reason")
+    if reason not in codes.REASONS.codes:
+        raise ContractError("ce_reason", "must be a code of the contract's list")
+    return parse_supersedes(text).text(), reason
 
 
 def _text(found: dict[str, str], name: str) -> str:

@@ -7,7 +7,13 @@ import contextlib
 import pytest
 
 from schemas.errors import ContractError
-from schemas.identity import BatchHeader, BatchIdentity, from_headers, to_headers
+from schemas.identity import (
+    BatchHeader,
+    BatchIdentity,
+    from_headers,
+    parse_supersedes,
+    to_headers,
+)
 from schemas.telemetry import SampleType
 
 TOPIC = SampleType.VIEWERS.topic
@@ -67,3 +73,41 @@ def test_the_error_passes_through_a_context_manager() -> None:
 
     with pytest.raises(ContractError), around():
         raise ContractError("field", "rule")
+
+
+@pytest.mark.parametrize(
+    "supersedes", ["batch/4/7", f"session/{'a' * 32}/1790000000000/1790000060000"]
+)
+def test_a_correction_says_what_it_supersedes_and_why(supersedes: str) -> None:
+    header = BatchHeader(HEADER.identity, 3, 1, 5_000, False, supersedes, "miscounted")
+    assert from_headers(to_headers(header), TOPIC, 2) == header
+    assert parse_supersedes(supersedes).text() == supersedes
+
+
+@pytest.mark.parametrize(
+    ("supersedes", "reason", "field"),
+    [
+        ("batch/4", "other", "ce_supersedes"),
+        ("batch/4/-1", "other", "ce_supersedes"),
+        (f"session/{'a' * 32}/5/5", "other", "ce_supersedes"),
+        ("session/me/1/2", "other", "ce_supersedes"),
+        ("batch/4/7", "because", "ce_reason"),
+    ],
+)
+def test_a_correction_that_says_it_wrongly_is_named(
+    supersedes: str, reason: str, field: str
+) -> None:
+    header = BatchHeader(HEADER.identity, 3, 1, 5_000, False, supersedes, reason)
+    with pytest.raises(ContractError) as error:
+        from_headers(to_headers(header), TOPIC, 2)
+    assert error.value.field == field
+
+
+def test_a_header_that_appears_twice_or_too_many_are_refused() -> None:
+    headers = to_headers(HEADER)
+    with pytest.raises(ContractError, match="once"):
+        from_headers([*headers, headers[0]], TOPIC, 2)
+    with pytest.raises(ContractError, match="at most"):
+        from_headers([(f"x{i}", b"1") for i in range(50)], TOPIC, 2)
+    with pytest.raises(ContractError, match="ce_reason"):
+        from_headers([*headers, ("ce_reason", b"other")], TOPIC, 2)
