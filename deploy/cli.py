@@ -61,6 +61,7 @@ def _delegate(name: str, module: str, summary: str) -> None:
 _delegate("worker", "pipelines.cli", "Fold telemetry into indicators and flags: one worker.")
 _delegate("migrate", "pipelines.cli", "Bring the warehouse's tables to this version.")
 _delegate("topics", "pipelines.cli", "Create the Kafka topics.")
+_delegate("backtest", "pipelines.backtest.command", "A detector on recorded series.")
 _delegate("screen", "grafana.screen.cli", "Serve the page with indicators and flags.")
 
 

@@ -35,7 +35,13 @@ def mixture_weights(log_weight: Floats) -> Floats:
 
 
 def learn_dispersion(log_weight: Floats, log_value: Floats, policy: SpikePolicy) -> Floats:
-    """Decayed sum of log likelihoods under the baseline mean, maximum moved to 0. Shape [n, K]."""
-    updated = policy.dispersion_decay * log_weight + log_value
+    """Decayed sum of log likelihoods under the baseline mean, maximum moved to 0. Shape [n, K].
+
+    One bin moves two dispersions apart by ``dispersion_cap`` at most: a single absurd count would
+    otherwise settle the matter for weeks, and what is usual would then look regular enough to be
+    taken for a rise.
+    """
+    told = np.maximum(log_value - log_value.max(axis=1, keepdims=True), -policy.dispersion_cap)
+    updated = policy.dispersion_decay * log_weight + told
     updated -= updated.max(axis=1, keepdims=True)
     return updated

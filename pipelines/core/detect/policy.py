@@ -52,6 +52,8 @@ class SpikePolicy:
     """Over-dispersions (variance / mean) that the mixture weighs; each above 1."""
     dispersion_half_life: float = 6_000.0
     """Half-life of the evidence about phi, bins."""
+    dispersion_cap: float = 4.0
+    """What one bin can say at most about one phi against another, log odds."""
     drift: float = 0.1
     """s: standard deviation of the log of the true rate within the baseline's memory."""
 
@@ -70,7 +72,9 @@ class SpikePolicy:
     learn_spread: float = 4.0
     """A bin's count is credible, and learned at once, up to mu + learn_spread * sqrt(mu) ..."""
     learn_extra: float = 0.5
-    """... + learn_extra; the rest is learned when the bin leaves the window, an hour later."""
+    """... + learn_extra; the rest is learned when the bin leaves the window, an hour later ..."""
+    learn_excess: float = 50.0
+    """... but no more of it than learn_excess * (mu + 1)."""
 
     default_mean: float = 1e-3
     """Complaints per order where a prior is missing or invalid (DOMAIN: 5 to 30 per 10,000)."""
@@ -119,8 +123,8 @@ class SpikePolicy:
             raise ValueError("SpikePolicy.regimes must all lie above .rho")
         if self.evidence_cap < 0 or not 0 <= self.evidence_slope <= 1:
             raise ValueError("SpikePolicy.evidence_cap must be >= 0, .evidence_slope in [0, 1]")
-        if min(self.learn_spread, self.learn_extra) < 0:
-            raise ValueError("SpikePolicy.learn_spread and .learn_extra must not be negative")
+        if min(self.learn_spread, self.learn_extra, self.learn_excess, self.dispersion_cap) < 0:
+            raise ValueError("SpikePolicy.learn_* and .dispersion_cap must not be negative")
         if self.rho < 1:
             raise ValueError("SpikePolicy.rho must be at least 1")
         if not self.phi_grid or min(self.phi_grid) <= 1:

@@ -282,12 +282,16 @@ def _observe_known(
 
 
 def _leaving_excess(state: SpikeState, slots: Slots, policy: SpikePolicy) -> Floats:
-    """What the oldest bin of the ring held above the credible; 0 where it is unknown. [n]."""
+    """What the oldest bin of the ring held above the credible; 0 where it is unknown. [n].
+
+    Bounded: one absurd count must not make the series blind for days.
+    """
     index, cursor = slot_numbers(state, slots), state.cursor[slots]
     counts = state.ring_counts[index, cursor].astype(np.float64)
     mu = state.ring_expected[index, cursor].astype(np.float64)
-    excess: Floats = counts - baseline.credible(counts, mu, policy)
-    return excess
+    excess = counts - baseline.credible(counts, mu, policy)
+    bounded: Floats = np.minimum(excess, policy.learn_excess * (mu + 1.0))
+    return bounded
 
 
 def _write_gap(state: SpikeState, index: NDArray[np.int64], policy: SpikePolicy) -> None:

@@ -44,6 +44,8 @@ class Reference:
     spread: float = 4.0
     extra: float = 0.5
     window: int = 12
+    phi_cap: float = 4.0
+    excess: float = 50.0
 
     s: float = 0.0
     n: float = 0.0
@@ -90,7 +92,8 @@ class Reference:
         if self.normal >= 0.5:
             keep = 0.5 ** (1 / self.phi_half_life)
             fresh = [log_pmf(count, mu, phi) for phi in phis]
-            self.weights = [keep * w + x for w, x in zip(self.weights, fresh, strict=True)]
+            told = [max(x - max(fresh), -self.phi_cap) for x in fresh]
+            self.weights = [keep * w + x for w, x in zip(self.weights, told, strict=True)]
         abnormal = frozen or self.normal < 0.5
         self.held = min(max(self.held + (1 if abnormal else -1), 0), self.freeze + 1)
         late = 0.0 if frozen else self.normal
@@ -102,7 +105,8 @@ class Reference:
         self.n = decay * self.n + learn * e
         if len(self.ring) == self.window:
             old_count, old_mu = self.ring.pop(0)
-            self.s += late * (old_count - self.credible(old_count, old_mu))
+            excess = old_count - self.credible(old_count, old_mu)
+            self.s += late * min(excess, self.excess * (old_mu + 1))
         self.ring.append((count, as_stored(mu)))
         self.age += 1
         return self.score
