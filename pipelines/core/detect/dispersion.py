@@ -42,6 +42,6 @@ def learn_dispersion(log_weight: Floats, log_value: Floats, policy: SpikePolicy)
     taken for a rise.
     """
     told = np.maximum(log_value - log_value.max(axis=1, keepdims=True), -policy.dispersion_cap)
-    updated = policy.dispersion_decay * log_weight + told
+    updated: Floats = policy.dispersion_decay * log_weight + told
     updated -= updated.max(axis=1, keepdims=True)
     return updated
