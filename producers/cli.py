@@ -8,6 +8,8 @@ import structlog
 import typer
 
 from producers.errors import PushError
+from producers.gateway.keys_command import app as gateway_keys
+from producers.keys.command import app as keys
 from producers.replay.command import replay
 from producers.shell import set_up_logs
 from producers.simulate.command import simulate
@@ -22,6 +24,8 @@ app = typer.Typer(
 )
 app.command()(simulate)
 app.command(no_args_is_help=True)(replay)
+app.add_typer(keys)
+app.add_typer(gateway_keys)
 
 
 @app.callback()

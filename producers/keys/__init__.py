@@ -1,0 +1,1 @@
+"""Signing keys of a platform or a gateway: `livewatch-push keys`."""
