@@ -69,7 +69,10 @@ def worker(
     from pipelines.agents.worker import Worker
 
     state_dir.mkdir(parents=True, exist_ok=True)
-    made = Worker(config, name, state_dir, http_port)
+    try:
+        made = Worker(config, name, state_dir, http_port)
+    except ValueError as error:
+        raise CommandError(str(error), 2) from None
     faust.Worker(
         made.app, loglevel="warn", console_port=0, blocking_timeout=0
     ).execute_from_commandline()

@@ -56,6 +56,13 @@ class Instruments:
             "refused_rows", "rows sent to a dead-letter topic; a batch refused whole is one",
             ["topic"],
         )  # fmt: skip
+        self.refused_batches = self._counter(
+            "refused_batches", "whole batches sent to a dead-letter topic", ["reason"]
+        )
+        self.registry_errors = self._counter(
+            "key_registry_errors",
+            "failed readings of the registry of keys; the last good one stays in force",
+        )
         self.duplicates = self._counter(
             "duplicate_batches", "batches received again and suppressed"
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -23,6 +24,10 @@ class Settings(BaseSettings):
     clickhouse_database: str = Field("livewatch", pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,63}$")
     clickhouse_compression: bool = Field(False, description="LZ4 on the wire to ClickHouse")
     group: str = Field("livewatch", pattern=r"^[a-z0-9-]{1,40}$", description="consumer group")
+    keys_file: Path | None = Field(None, description="the registry of public keys, JSON")
+    unsigned: Literal["refuse", "accept"] = Field(
+        "refuse", description="what happens to batches without a signature"
+    )
     session_timeout_s: float = Field(
         10.0, ge=1, le=300, description="a worker silent for this long loses its partitions"
     )

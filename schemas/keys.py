@@ -17,6 +17,11 @@ from schemas.signing import KEY_HEADER, key_id_of
 
 VERSION = 1
 FOR_EVER_MS = 1 << 62
+# The rules that a signer can break; each is a reason of its own in the regulator's metrics.
+REGISTERED = "must be a registered key"
+NOT_REVOKED = "must not be revoked"
+VALID = "must be valid at the record's time"
+OWN = "must belong to the platform, or have its delegation"
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,15 +95,15 @@ class KeyRegistry:
         """
         key = self.keys.get(key_id)
         if key is None:
-            raise ContractError(KEY_HEADER, "must be a registered key")
+            raise ContractError(KEY_HEADER, REGISTERED)
         if at_ms >= key.revoked_ms:
-            raise ContractError(KEY_HEADER, "must not be revoked")
+            raise ContractError(KEY_HEADER, NOT_REVOKED)
         if not key.not_before_ms <= at_ms < key.not_after_ms:
-            raise ContractError(KEY_HEADER, "must be valid at the record's time")
+            raise ContractError(KEY_HEADER, VALID)
         if key.owner == f"platform/{platform_id}":
             return key
         if not self._delegated(platform_id, key_id, at_ms):
-            raise ContractError(KEY_HEADER, "must belong to the platform, or have its delegation")
+            raise ContractError(KEY_HEADER, OWN)
         return key
 
     def _delegated(self, platform_id: str, key_id: str, at_ms: int) -> bool:

@@ -18,6 +18,7 @@ import base64
 import binascii
 import hashlib
 from collections.abc import Iterable
+from functools import lru_cache
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -71,6 +72,11 @@ class Signer:
         return [*named, (SIGNATURE_HEADER, base64.b64encode(signature))]
 
 
+@lru_cache(maxsize=1024)
+def _public(raw: bytes) -> Ed25519PublicKey:
+    return Ed25519PublicKey.from_public_bytes(raw)
+
+
 def verify(
     public_key: bytes,
     signature: bytes,
@@ -83,6 +89,6 @@ def verify(
     try:
         raw = base64.b64decode(signature, validate=True)
         message = canonical(topic, partition, headers, value)
-        Ed25519PublicKey.from_public_bytes(public_key).verify(raw, message)
+        _public(public_key).verify(raw, message)
     except (InvalidSignature, binascii.Error, ValueError):
         raise ContractError(SIGNATURE_HEADER, "does not match the record") from None

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from pipelines.agents.signers import ANYONE, Signers, reason_of
 from pipelines.agents.stage import CLOSED_BIT, Entries, Output, Record, Work
 from pipelines.core.columns import TableColumns
 from pipelines.core.detect import DEFAULT_POLICY, SpikePolicy
@@ -21,7 +22,7 @@ from pipelines.core.fold.clock import (
 )
 from pipelines.core.fold.close import close_minute, open_partials, tick
 from pipelines.core.fold.rows import RAW_TABLES, session_columns
-from pipelines.core.fold.stage import NO_MINUTE, Folded, fold, refuse
+from pipelines.core.fold.stage import NO_MINUTE, Folded, fold, fresh_epoch, refuse
 from pipelines.core.fold.state import FoldState
 from pipelines.core.partials import CELLS_TOPIC, encode
 from pipelines.instruments import Instruments
@@ -50,7 +51,9 @@ class FoldStage:
         instruments: Instruments,
         clock: ClockPolicy | None = None,
         spikes: SpikePolicy = DEFAULT_POLICY,
+        signers: Signers = ANYONE,
     ) -> None:
+        self._signers = signers
         self.state = FoldState(partition, partitions, clock, spikes)
         self.present: Present = {}
         self._instruments = instruments
@@ -79,11 +82,18 @@ class FoldStage:
         try:
             header = from_headers(record.headers, record.topic, record.partition)
         except ContractError as error:
-            return self._dead(record, NO_MINUTE, None, [str(error)])
+            return self._stranger(record, "header", error)
         try:
+            self._signers.check(record, header)
+        except ContractError as error:
+            return self._stranger(record, reason_of(error), error)
+        try:
+            fresh_epoch(self.state, header)
             batch = decode(record.value, header, record.broker_ms)
         except ContractError as error:
             done = refuse(self.state, header, record.broker_ms)
+            reason = "epoch" if error.field == "ce_epoch" else "value"
+            self._instruments.refused_batches.labels(reason).inc()
             return self._dead(record, NO_MINUTE, (done.source, done.source_after), [str(error)])
         done = fold(self.state, batch, record.offset, record.broker_ms)
         self._count(record.topic, done)
@@ -143,6 +153,12 @@ class FoldStage:
 
     def head(self) -> dict[str, Any]:
         return checkpoint.head(self.state)
+
+    def _stranger(self, record: Record, reason: str, error: ContractError) -> Work:
+        """A record that nobody known answers for leaves no trace in the state: whoever sent it
+        could else close windows, or take the numbers of batches that are still to come."""
+        self._instruments.refused_batches.labels(reason).inc()
+        return self._dead(record, NO_MINUTE, None, [str(error)])
 
     def _dead(
         self, record: Record, minute: int, after: Any, reasons: list[str], work: Work | None = None

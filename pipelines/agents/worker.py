@@ -26,6 +26,7 @@ from pipelines.agents.pages import add_pages
 from pipelines.agents.partition import Moved, Partition
 from pipelines.agents.records import record_of
 from pipelines.agents.rollup import RollupStage
+from pipelines.agents.signers import LiveRegistry, Signers
 from pipelines.agents.stage import Record, Stage
 from pipelines.agents.store import Event, StateStore
 from pipelines.core.columns import TableColumns
@@ -56,6 +57,7 @@ class Worker:
     def __init__(self, settings: Settings, name: str, state_dir: Path, http_port: int) -> None:
         self.settings = settings
         self.instruments = Instruments()
+        self._signers = signers_of(settings, self.instruments)
         self.warehouse = Warehouse(settings, self.instruments, threads=3)
         self.raw = RawRows(self.warehouse)
         self.partitions: dict[tuple[str, int], Partition] = {}
@@ -81,7 +83,12 @@ class Worker:
     def _fold_stage(self, partition: int) -> Stage:
         clock = ClockPolicy(int(self.settings.lateness_s * 1000), int(self.settings.idle_s * 1000))
         return FoldStage(
-            partition, self.settings.partitions, self.instruments, clock, DEFAULT_POLICY
+            partition,
+            self.settings.partitions,
+            self.instruments,
+            clock,
+            DEFAULT_POLICY,
+            self._signers,
         )
 
     def _read(self, name: str, topic: Any, stage_of: StageOf) -> None:

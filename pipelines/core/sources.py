@@ -14,8 +14,8 @@ from pipelines.core.sequence import SequenceRange
 from schemas.telemetry import MAX_AHEAD_MS
 
 # Epochs of one source whose sequence numbers are remembered; a producer starts a new one with
-# each process, and a resend from an older one is still recognised.
-MAX_EPOCHS = 8
+# each process. Of a batch from before them nobody can say whether it is a repeat: it is refused.
+MAX_EPOCHS = 16
 
 
 @dataclass
@@ -31,6 +31,10 @@ class SourceState:
     late_rows: int = 0
     refused: int = 0
     ranges: dict[int, SequenceRange] = field(default_factory=dict)
+
+    def is_stale(self, epoch: int) -> bool:
+        """Whether the epoch is older than all that are remembered, and memory is full."""
+        return len(self.ranges) >= MAX_EPOCHS and epoch < min(self.ranges)
 
     def receive(self, epoch: int, sequence: int) -> bool:
         """Take note of a batch; False when it is a repeat and must not be folded again."""

@@ -15,9 +15,9 @@ from pipelines.core.fold.rows import event_ms, known, numbers, raw_columns
 from pipelines.core.fold.sessions import FOREIGN
 from pipelines.core.fold.state import FoldState
 from pipelines.core.metrics import MINUTE_MS, lag_bucket
-from pipelines.core.sources import SourceState
+from pipelines.core.sources import MAX_EPOCHS, SourceState
 from schemas.batch import Batch
-from schemas.errors import RowError
+from schemas.errors import ContractError, RowError
 from schemas.identity import BatchHeader
 from schemas.telemetry import SampleType
 
@@ -52,12 +52,24 @@ def source_of(state: FoldState, header: BatchHeader) -> tuple[SourceKey, SourceS
     return key, found
 
 
+def fresh_epoch(state: FoldState, header: BatchHeader) -> None:
+    """Raise ContractError for a batch of an epoch too old to tell whether it is a repeat."""
+    _, source = source_of(state, header)
+    if source.is_stale(header.identity.epoch):
+        rule = f"must be one of the source's {MAX_EPOCHS} newest"
+        raise ContractError("ce_epoch", rule)
+
+
 def refuse(state: FoldState, header: BatchHeader, broker_ms: int) -> Folded:
     """A batch whose header is good and whose value is not: received, and not folded."""
     key, source = source_of(state, header)
-    duplicate = not source.receive(header.identity.epoch, header.identity.sequence)
-    source.refused += 0 if duplicate else header.rows
-    source.advance(0, broker_ms, header.final)
+    ident = header.identity
+    stale = source.is_stale(ident.epoch)
+    duplicate = not stale and not source.receive(ident.epoch, ident.sequence)
+    if not duplicate:
+        source.refused += header.rows
+    if not duplicate and not stale:
+        source.advance(0, broker_ms, header.final)
     return Folded(NO_MINUTE, key, source.to_json(), duplicate=duplicate)
 
 
@@ -66,7 +78,7 @@ def fold(state: FoldState, batch: Batch, offset: int, broker_ms: int) -> Folded:
     header = batch.header
     key, source = source_of(state, header)
     if not source.receive(header.identity.epoch, header.identity.sequence):
-        source.advance(header.watermark_ms, broker_ms, header.final)
+        # Anybody who may write to the topic can copy a record: a repeat is no sign of life.
         return Folded(NO_MINUTE, key, source.to_json(), duplicate=True)
     done = Folded(NO_MINUTE, key, {}, refused=list(batch.refused))
     _start(state, header, batch)
