@@ -68,7 +68,7 @@ def demo(
         screen_port,
         _PORTS.worker_base * rest,
     )
-    settings = StackSettings(root, fill_in(wanted, workers), workers)
+    settings = StackSettings(root, fill_in(wanted, workers), workers, unsigned="accept")
     simulated = SimulatorOptions(
         sessions,
         speed,

@@ -42,6 +42,9 @@ def up(
     workers: Annotated[int, typer.Option(help="Worker processes.")] = 2,
     partitions: Annotated[int, typer.Option(help="Partitions of each topic.")] = 8,
     screen: Annotated[bool, typer.Option(help="Serve the screen.")] = True,
+    unsigned: Annotated[
+        str, typer.Option(help="Batches without a signature: refuse, or accept for a demo.")
+    ] = "refuse",
     kafka_port: Annotated[int, typer.Option(**_PORT)] = _DEFAULTS.kafka,
     kafka_controller_port: Annotated[int, typer.Option(**_PORT)] = _DEFAULTS.kafka_controller,
     clickhouse_port: Annotated[int, typer.Option(**_PORT)] = _DEFAULTS.clickhouse,
@@ -74,7 +77,9 @@ def up(
         worker_port,
     )
     where = _home(home)
-    settings = StackSettings(where, fill_in(chosen, workers), workers, partitions, screen)
+    settings = StackSettings(
+        where, fill_in(chosen, workers), workers, partitions, screen, unsigned=unsigned
+    )
     control.refuse_if_running(where)
     if detach:
         control.detach(where, arguments_of(settings, fresh=fresh), say)
@@ -190,5 +195,6 @@ def arguments_of(settings: StackSettings, *, fresh: bool) -> list[str]:
     arguments = ["--home", str(settings.home)]
     for option, number in numbers.items():
         arguments += [option, str(number)]
+    arguments += ["--unsigned", settings.unsigned]
     arguments.append("--screen" if settings.screen else "--no-screen")
     return [*arguments, "--fresh"] if fresh else arguments

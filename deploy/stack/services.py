@@ -12,6 +12,7 @@ from pathlib import Path
 
 from deploy.stack import clickhouse, kafka
 from deploy.stack.home import Home
+from deploy.stack.keys import ensure_registry, registry_file
 from deploy.stack.restart import RestartPolicy
 from deploy.stack.settings import HOST, StackSettings
 
@@ -104,9 +105,14 @@ def worker(settings: StackSettings, number: int) -> Service:
     port = settings.ports.worker_base + number
     state = Home(settings.home).state / name
     options = ["--name", name, "--state-dir", str(state), "--http-port", str(port)]
+
+    def command() -> list[str]:
+        ensure_registry(Home(settings.home).secrets)
+        return _livewatch("worker", *options)
+
     return Service(
         name,
-        lambda: _livewatch("worker", *options),
+        command,
         env=worker_env(settings),
         not_ready=lambda: http_not_ready(port, "/readyz"),
         ports={"http": port},
@@ -132,6 +138,8 @@ def worker_env(settings: StackSettings) -> dict[str, str]:
     return clickhouse_env(settings, "ingest") | {
         "LIVEWATCH_BOOTSTRAP": settings.bootstrap,
         "LIVEWATCH_PARTITIONS": str(settings.partitions),
+        "LIVEWATCH_KEYS_FILE": str(registry_file(Home(settings.home).secrets)),
+        "LIVEWATCH_UNSIGNED": settings.unsigned,
     }
 
 

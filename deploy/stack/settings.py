@@ -47,12 +47,16 @@ class StackSettings:
     partitions: int = 8
     screen: bool = True
     database: str = "livewatch"
+    unsigned: str = "refuse"
+    """Batches without a signature: `refuse`, or `accept` as a demo does."""
 
     def __post_init__(self) -> None:
         if not 0 <= self.workers <= MAX_WORKERS:
             raise UsageError(f"--workers must be from 0 to {MAX_WORKERS}, not {self.workers}")
         if not 1 <= self.partitions <= 1024:
             raise UsageError(f"--partitions must be from 1 to 1024, not {self.partitions}")
+        if self.unsigned not in ("refuse", "accept"):
+            raise UsageError(f"--unsigned must be refuse or accept, not {self.unsigned!r}")
         for option, port in self.ports.named(self.workers).items():
             if not 1 <= port <= 65535:
                 raise UsageError(f"{option}: {port} is not a port (1 to 65535)")

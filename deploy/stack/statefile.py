@@ -53,6 +53,7 @@ class State(BaseModel):
     partitions: int
     screen: bool
     database: str
+    unsigned: str = "refuse"
     ports: dict[str, int]
     message: str = ""
     processes: dict[str, ProcessRecord] = {}
@@ -64,7 +65,15 @@ class State(BaseModel):
 
     def settings(self, home: Path) -> StackSettings:
         ports = Ports(**self.ports)
-        return StackSettings(home, ports, self.workers, self.partitions, self.screen, self.database)
+        return StackSettings(
+            home,
+            ports,
+            self.workers,
+            self.partitions,
+            self.screen,
+            self.database,
+            self.unsigned,
+        )
 
 
 def write(path: Path, state: State) -> None:

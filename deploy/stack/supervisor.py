@@ -166,6 +166,7 @@ class Supervisor:
             partitions=settings.partitions,
             screen=settings.screen,
             database=settings.database,
+            unsigned=settings.unsigned,
             ports=asdict(settings.ports),
             message=message,
             processes={name: slot.record() for name, slot in self._slots.items()},

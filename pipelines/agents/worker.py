@@ -26,7 +26,7 @@ from pipelines.agents.pages import add_pages
 from pipelines.agents.partition import Moved, Partition
 from pipelines.agents.records import record_of
 from pipelines.agents.rollup import RollupStage
-from pipelines.agents.signers import LiveRegistry, Signers
+from pipelines.agents.signers import signers_of
 from pipelines.agents.stage import Record, Stage
 from pipelines.agents.store import Event, StateStore
 from pipelines.core.columns import TableColumns

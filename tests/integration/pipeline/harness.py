@@ -269,5 +269,6 @@ def worker_env(bootstrap: str, clickhouse: Any, database: str, group: str) -> di
         "LIVEWATCH_CLICKHOUSE_DATABASE": database,
         "LIVEWATCH_GROUP": group,
         "LIVEWATCH_SESSION_TIMEOUT_S": "6",
+        "LIVEWATCH_UNSIGNED": "accept",
         "PYTHONPATH": os.pathsep.join(p for p in sys.path if p),
     }
