@@ -1,4 +1,4 @@
-"""The stack's registry of public keys: there from the first start on, empty until keys are added."""
+"""The stack's registry of public keys: from the first start on, empty until keys are added."""
 
 from __future__ import annotations
 
