@@ -24,7 +24,8 @@ def _empty(schema: pa.Schema) -> bytes:
     return encode(pa.RecordBatch.from_arrays(nothing, schema=schema))
 
 
-_EMPTY = {t: _empty(ARROW[t]) for t in SampleType}
+#: The value of a heartbeat.
+EMPTY = {t: _empty(ARROW[t]) for t in SampleType}
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +181,7 @@ class Batcher:
             lane.partition,
             lane.sequence,
         )
-        value = _EMPTY[lane.sample] if rows is None else encode(rows)
+        value = EMPTY[lane.sample] if rows is None else encode(rows)
         if len(value) > MAX_BYTES:
             raise ValueError(f"a batch of {identity.topic} is over {MAX_BYTES} bytes")
         watermark = min([self._watermark, *(_first_event_ms(c) for c in lane.chunks)])
