@@ -40,7 +40,6 @@ class Instruments:
     def __init__(self, registry: CollectorRegistry | None = None) -> None:
         self.registry = registry or CollectorRegistry()
         self.declared: list[Declared] = []
-        self._by_partition: list[Gauge] = []
         self._receiving()
         self._falling_behind()
         self._state()
@@ -60,6 +59,7 @@ class Instruments:
         self.refused_batches = self._counter(
             "refused_batches", "whole batches sent to a dead-letter topic", ["reason"]
         )
+        self.corrections = self._counter("corrections", "batches that correct earlier ones")
         self.registry_errors = self._counter(
             "key_registry_errors",
             "failed readings of the registry of keys; the last good one stays in force",
@@ -147,11 +147,6 @@ class Instruments:
             "seconds since a record was last folded while there were some to read; else 0",
         )
 
-    def forget_partitions(self) -> None:
-        """The gauges of partitions: those that moved elsewhere would stand still for ever."""
-        for gauge in self._by_partition:
-            gauge.clear()
-
     # -- declaring ----------------------------------------------------------------------------
 
     def _counter(self, name: str, meaning: str, labels: Sequence[str] = ()) -> Counter:
@@ -160,10 +155,7 @@ class Instruments:
 
     def _gauge(self, name: str, meaning: str, labels: Sequence[str] = ()) -> Gauge:
         full = self._declare(name, "gauge", labels, meaning)
-        gauge = Gauge(full, meaning, labels, registry=self.registry)
-        if "partition" in labels:
-            self._by_partition.append(gauge)
-        return gauge
+        return Gauge(full, meaning, labels, registry=self.registry)
 
     def _histogram(
         self,

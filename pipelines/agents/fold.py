@@ -17,12 +17,12 @@ from pipelines.core.fold.clock import (
     ClockPolicy,
     SourceKey,
     TopicClock,
-    ahead,
     close_through,
     minutes_to_close,
-    reached,
 )
 from pipelines.core.fold.close import close_minute, open_partials, tick
+from pipelines.core.fold.corrections import TABLE as CORRECTIONS
+from pipelines.core.fold.corrections import correction_row, refuse_half
 from pipelines.core.fold.rows import RAW_TABLES, session_columns
 from pipelines.core.fold.stage import NO_MINUTE, Folded, fold, fresh_epoch, refuse
 from pipelines.core.fold.state import FoldState
@@ -35,7 +35,6 @@ from schemas.telemetry import TOPICS, SampleType
 
 # Open minutes are sent on at once when a complaint came, else at most every so many ticks.
 QUIET_TICKS = 5
-COMPLAINTS_AHEAD = 4
 Present = dict[tuple[str, str, str, int, int], tuple[int, int]]
 """(topic, platform, source, epoch, sequence) -> (rows, late rows) that ClickHouse has."""
 
@@ -87,12 +86,13 @@ class FoldStage:
         except ContractError as error:
             return self._stranger(record, "header", error)
         try:
-            self._signers.check(record, header)
+            key_id = self._signers.check(record, header)
         except ContractError as error:
             return self._stranger(record, reason_of(error), error)
         try:
             fresh_epoch(self.state, header)
             batch = decode(record.value, header, record.broker_ms)
+            refuse_half(batch, *self.state.sessions.shard)
         except ContractError as error:
             done = refuse(self.state, header, record.broker_ms)
             reason = "epoch" if error.field == "ce_epoch" else "value"
@@ -106,6 +106,10 @@ class FoldStage:
         if done.raw is not None and self.present.get(key) != (done.rows, done.late):
             done.raw["version"] = np.full(done.rows, self._version, np.int64)
             work.raw = (RAW_TABLES[ident.sample], done.raw)
+        if done.correction:
+            self._instruments.corrections.inc()
+            row = correction_row(header, key_id, record.offset, record.broker_ms, self._version)
+            work.also = (CORRECTIONS, row)
         if done.refused:
             reasons = [str(e) for e in done.refused]
             return self._dead(record, done.minute, work.after, reasons, work)
@@ -120,19 +124,10 @@ class FoldStage:
         state = self.state
         if state.closed_through is None:
             return []
-        through = close_through(
-            state.sources, clocks, state.newest, state.clock, state.closed_through
-        )
+        through = close_through(state.sources, clocks, state.newest, state.clock)
         if through is None or through <= state.closed_through:
             return []
         return minutes_to_close(through, state.closed_through, state.opens)
-
-    def waiting(self, clocks: Mapping[str, TopicClock]) -> set[str]:
-        state = self.state
-        bounds = dict.fromkeys(self.topics, state.clock.max_ahead_ms)
-        # Complaints are few and small, and a flag does not wait for what is being read.
-        bounds[SampleType.COMPLAINTS.topic] *= COMPLAINTS_AHEAD
-        return ahead(reached(state.sources, clocks, state.clock), clocks, bounds)
 
     def close(self, minute: int, now_ms: int, folded: Mapping[str, int]) -> Output:
         self.state.note_close(minute, folded)
@@ -182,7 +177,7 @@ class FoldStage:
 
     def _count(self, topic: str, done: Folded) -> None:
         self._instruments.rows.labels(topic).inc(done.rows)
-        self._instruments.late_rows.inc(done.late)
+        self._instruments.late_rows.inc(0 if done.correction else done.late)
         self._instruments.duplicates.inc(int(done.duplicate))
 
     def _sessions_and_completeness(self, minute: int) -> list[tuple[str, TableColumns]]:

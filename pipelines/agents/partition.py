@@ -7,10 +7,9 @@ others, so that the whole protocol can be read in one sitting.
 
 from __future__ import annotations
 
-import asyncio
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, Protocol
 
 import structlog
@@ -26,6 +25,9 @@ from pipelines.sinks.raw import RawRows
 
 log = structlog.get_logger()
 HEAD_FORMAT = 1
+# A restart reads again what the run before had read, and meanwhile closes nothing; but never
+# more open minutes than this, for memory's sake.
+MAX_HELD_MINUTES = 30
 # Indicator rows that one checkpoint holds at most: catching up must not take all memory.
 MAX_ROWS_PER_COMMIT = 100_000
 # Entries that say which key (session, cell, series) stands at which slot.
@@ -69,9 +71,6 @@ class Partition:
         self._names: set[str] = set()
         self._head: dict[str, Any] = {}
         self._dead: list[tuple[str, Record, list[str], Pending]] = []
-        # A look at the open minutes does not wait for a commit under way: flags are not held up
-        # by rows. But entries and the head that speaks of them are written by one of them only.
-        self._writing = asyncio.Lock()
 
     # -- loading ------------------------------------------------------------------------------
 
@@ -147,16 +146,16 @@ class Partition:
     def _fold(self, topic: TopicState, offset: int, event: Event, record: Record) -> None:
         work = self.stage.fold(record)
         topic.broker_ms = max(topic.broker_ms, record.broker_ms)
-        pending = Pending(
-            offset, record.broker_ms, work.minute, work.after, event, work.raw is None
-        )
+        pending = Pending(offset, record.broker_ms, work.minute, work.after, event)
         topic.pending.append(pending)
-        if work.raw is not None:
-            self._outlet.raw.add(*work.raw, _mark(pending))
+        for rows in (work.raw, work.also):
+            if rows is not None:
+                pending.waiting += 1
+                self._outlet.raw.add(*rows, pending.kept)
         if work.dead is not None:
             # The bytes are kept only for a record that goes to the dead-letter topic.
             self._dead.append((work.dead[0], record, work.dead[1], pending))
-            pending.stored = False
+            pending.waiting += 1
         event.message.value = None
         event.value = None
 
@@ -165,18 +164,15 @@ class Partition:
     def clocks(self, now_ms: int, ends: Mapping[str, int]) -> dict[str, TopicClock]:
         """The clock of each topic; `ends` are the newest offsets known."""
         out = {}
+        crowded = self.stage.open_minutes > MAX_HELD_MINUTES
         for name, topic in self.topics.items():
             caught_up = topic.position.next >= ends.get(name, 1 << 62)
             clock = max(now_ms, topic.broker_ms) if caught_up else topic.broker_ms
-            settled = topic.position.next >= topic.end_at_load
-            out[name] = TopicClock(clock, settled, caught_up)
+            out[name] = TopicClock(clock, crowded or topic.position.next >= topic.end_at_load)
         return out
 
     async def look(self, now_ms: int) -> None:
-        """Detectors and provisional figures on the open minutes. Raises Moved.
-
-        May run beside a commit: it says nothing of what is closed.
-        """
+        """Detectors and provisional figures on the open minutes. Raises Moved."""
         output = self.stage.tick(now_ms)
         self._outbox += output.flags
         await self._emit()
@@ -195,10 +191,8 @@ class Partition:
         minutes = self.stage.ready(self.clocks(now_ms, ends))[:limit]
         if not minutes and not force:
             return 0
-        # 1. Close. All that follows speaks of the state at this moment; folding may go on. The
-        # flags go to the outbox at once: a book written meanwhile has their episodes in it.
+        # 1. Close. All that follows speaks of the state at this moment; folding may go on.
         outputs = self._close(minutes, now_ms)
-        self._outbox += [flag for output in outputs for flag in output.flags]
         through = self.stage.closed_through
         # 2. ClickHouse has the raw rows, the dead letters are in their topic.
         await self._outlet.raw.flush()
@@ -212,14 +206,14 @@ class Partition:
         if messages and self.stage.emits_to:
             await self._outlet.send(self.stage.emits_to, messages, 0)
         # 5. Flags: first the intent is kept, then they are emitted.
+        self._outbox += [flag for output in outputs for flag in output.flags]
         await self._emit()
         # 6. The entries and the new head are in the changelog.
+        done = self._acknowledgeable(through)
         entries: Entries = {}
         for output in outputs:
             entries |= output.entries
-        async with self._writing:
-            done = self._acknowledgeable(through)
-            await self._write(entries)
+        await self._write(entries)
         # 7. Still ours? Then the records need not come again.
         self.check()
         for pending in done:
@@ -244,13 +238,7 @@ class Partition:
         """Flags: an onset is made final in the checkpoint before anyone hears of it."""
         if not self._outbox:
             return
-        async with self._writing:
-            await self._emit_all()
-
-    async def _emit_all(self) -> None:
         flags = list(self._outbox)
-        if not flags:
-            return
         with event_context(self._event()):
             for name, value in self.stage.book(flags).items():
                 self._put(name, value)
@@ -280,7 +268,7 @@ class Partition:
         dead, self._dead = self._dead, []
         for topic, record, reasons, pending in dead:
             await self._outlet.dead_letter(topic, record, reasons)
-            pending.stored = True
+            pending.kept()
 
     async def _write(self, entries: Entries) -> None:
         """The entries, and when Kafka has them all the head that speaks of them.
@@ -326,13 +314,6 @@ class Partition:
         """Raise Moved where the partition belongs to another generation by now."""
         if self._outlet.generation() != self.generation:
             raise Moved
-
-
-def _mark(pending: Pending) -> Callable[[], None]:
-    def stored() -> None:
-        pending.stored = True
-
-    return stored
 
 
 def _tables(outputs: list[Output]) -> list[tuple[str, TableColumns]]:

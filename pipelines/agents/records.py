@@ -14,14 +14,25 @@ from pipelines.core.positions import Position
 
 @dataclass(slots=True)
 class Pending:
-    """A folded record that is not acknowledged yet."""
+    """A folded record that is not acknowledged yet.
+
+    `waiting`: how many of its effects (rows, a dead letter) are not kept anywhere yet.
+    """
 
     offset: int
     broker_ms: int
     minute: int
     after: Any
     event: Event
-    stored: bool
+    waiting: int = 0
+
+    @property
+    def stored(self) -> bool:
+        return self.waiting == 0
+
+    def kept(self) -> None:
+        """One of its effects is kept."""
+        self.waiting -= 1
 
 
 @dataclass(slots=True)

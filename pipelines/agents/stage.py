@@ -36,13 +36,15 @@ class Work:
     """What folding a record left to do.
 
     `minute` is the last open minute that the record touches (below every open one when it
-    touches none); `after` is handed back when the record is acknowledged. `raw` rows must be
-    stored before that; `dead` must be in the dead-letter topic before that.
+    touches none); `after` is handed back when the record is acknowledged. Before that the `raw`
+    rows and those that go `also` to another table must be stored, and `dead` must be in the
+    dead-letter topic.
     """
 
     minute: int
     after: Any = None
     raw: tuple[str, TableColumns] | None = None
+    also: tuple[str, TableColumns] | None = None
     dead: tuple[str, list[str]] | None = None
 
 
@@ -78,10 +80,6 @@ class Stage(Protocol):
 
     def ready(self, clocks: Mapping[str, TopicClock]) -> list[int]:
         """Minutes that may close."""
-        ...
-
-    def waiting(self, clocks: Mapping[str, TopicClock]) -> set[str]:
-        """Topics that should not be read on for now: too far ahead of another."""
         ...
 
     def close(self, minute: int, now_ms: int, folded: Mapping[str, int]) -> Output:

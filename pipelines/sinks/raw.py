@@ -48,7 +48,7 @@ class RawRows:
         while at < len(table.parts):
             end, rows = at, 0
             while end < len(table.parts) and (end == at or rows < self._max_block):
-                rows += len(table.parts[end]["row"])
+                rows += len(next(iter(table.parts[end].values())))
                 end += 1
             parts = table.parts[at:end]
             block = {key: concat([p[key] for p in parts]) for key in parts[0]}

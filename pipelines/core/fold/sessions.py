@@ -48,7 +48,7 @@ class Sessions:
     """Registry session -> slot, with the columns by slot that every row needs."""
 
     def __init__(self, partition: int, partitions: int) -> None:
-        self._shard = (partition, partitions)
+        self.shard = (partition, partitions)
         self._index: KeyIndex[tuple[str, str]] = KeyIndex()
         self._by_platform: dict[str, dict[str, int]] = {}
         self.platforms: list[str] = []
@@ -101,9 +101,9 @@ class Sessions:
         ids: list[str],
         slots: Ints,
     ) -> None:
-        shards = shard_of([ids[i].encode() for i in strange.tolist()], self._shard[1])
+        shards = shard_of([ids[i].encode() for i in strange.tolist()], self.shard[1])
         known = self._by_platform[platform]
-        foreign = shards != self._shard[0]
+        foreign = shards != self.shard[0]
         slots[strange[foreign]] = FOREIGN
         mine = strange[~foreign]
         dims = rows.select(["district", "category", *DIMENSIONS]).take(pa.array(mine)).to_pylist()

@@ -40,6 +40,7 @@ class Folded:
     duplicate: bool = False
     rows: int = 0
     late: int = 0
+    correction: bool = False
 
 
 def source_of(state: FoldState, header: BatchHeader) -> tuple[SourceKey, SourceState]:
@@ -81,11 +82,12 @@ def fold(state: FoldState, batch: Batch, offset: int, broker_ms: int) -> Folded:
         # Anybody who may write to the topic can copy a record: a repeat is no sign of life.
         return Folded(NO_MINUTE, key, source.to_json(), duplicate=True)
     done = Folded(NO_MINUTE, key, {}, refused=list(batch.refused))
+    done.correction = bool(header.supersedes)
     _start(state, header, batch)
     if batch.table.num_rows:
         _fold_rows(state, source, batch, done, (offset, broker_ms))
     source.rows += done.rows
-    source.late_rows += done.late
+    source.late_rows += 0 if done.correction else done.late
     source.refused += len(done.refused or ())
     source.advance(header.watermark_ms, broker_ms, header.final)
     done.source_after = source.to_json()
@@ -114,7 +116,12 @@ def _fold_rows(
     if (slots == FOREIGN).any():
         rows, times, slots, keep = _drop_foreign(batch, times, slots, done)
     minutes = times // MINUTE_MS
-    late, counted = _late_or_counted(state, source, ident.topic, where[0], minutes)
+    if done.correction:
+        # On time or not, nothing of a correction is in provisional figures: what it withdraws
+        # may be in them already, and would be counted beside what replaces it.
+        late, counted = np.ones(len(slots), bool), np.zeros(len(slots), bool)
+    else:
+        late, counted = _late_or_counted(state, source, ident.topic, where[0], minutes)
     done.rows, done.late = len(slots), int(late.sum())
     done.raw = raw_columns(batch, keep, slots, times, late, state.sessions, where)
     fresh = ~late & ~counted

@@ -10,10 +10,14 @@ import random
 from collections import Counter, defaultdict
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
+from pipelines.agents.stage import Record
 from pipelines.core import partials
-from schemas.telemetry import SampleType
+from schemas.batch import encode
+from schemas.identity import BatchHeader, BatchIdentity, Supersedes, to_headers
+from schemas.telemetry import ARROW, SampleType
 from tests.unit.protocol.world import (
     MINUTE,
     START,
@@ -51,6 +55,21 @@ DATA = samples()
 LOGS = logs_of(DATA, MINUTES, SOURCES)
 
 
+def correct(log: list[Record], sequence: int, withdrawn: int) -> None:
+    """Source "a" withdraws a batch of orders, at the end of the log."""
+    ident = BatchIdentity("p01", "a", 1, SampleType.ORDERS.topic, 0, sequence)
+    what = Supersedes(epoch=1, sequence=withdrawn).text()
+    until = log[-1].broker_ms
+    header = BatchHeader(ident, 0, until, until, True, what, "duplicate")
+    value = encode(pa.RecordBatch.from_pylist([], ARROW[SampleType.ORDERS]))
+    headers = tuple(to_headers(header))
+    log.append(Record(ident.topic, 0, len(log), until + 10, value, headers))
+
+
+ORDERS = LOGS[SampleType.ORDERS.topic]
+correct(ORDERS, len(ORDERS) // len(SOURCES), 3)
+
+
 def fresh() -> World:
     return World(LOGS)
 
@@ -77,6 +96,10 @@ def check(world: World) -> None:
     check_indicators(world)
     check_partials(world)
     check_flags(world)
+    corrections = world.tables.rows["corrections"].values()
+    assert [(c["kafka_offset"], c["target_sequence"]) for c in corrections] == [
+        (len(ORDERS) - 1, 3)
+    ]
     for topic, log in world.logs.items():
         assert world.committed[topic] == len(log), "the commit stands still"
 

@@ -124,6 +124,7 @@ KEYS = {
     "sessions": ("platform_id", "session_id"),
     "completeness": ("minute", "topic", "platform_id", "source"),
 }
+KEYS["corrections"] = ("platform_id", "topic", "source", "epoch", "sequence")
 RAW_KEY = ("platform_id", "source", "epoch", "kafka_partition", "sequence", "row")
 
 

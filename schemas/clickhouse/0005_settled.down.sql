@@ -1,0 +1,13 @@
+ALTER TABLE indicators_cell MODIFY COMMENT '';
+ALTER TABLE indicators_session MODIFY COMMENT '';
+DROP VIEW v_corrections;
+DROP VIEW v_correction_rows;
+DROP VIEW v_settled_indicators_cell;
+DROP VIEW v_settled_indicators_session;
+DROP VIEW v_settled_minute_session;
+DROP VIEW v_settled_complaints;
+DROP VIEW v_settled_orders;
+DROP VIEW v_settled_viewers;
+DROP VIEW v_withdrawn_sessions;
+DROP VIEW v_withdrawn_batches;
+DROP TABLE corrections;
