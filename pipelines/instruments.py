@@ -40,6 +40,7 @@ class Instruments:
     def __init__(self, registry: CollectorRegistry | None = None) -> None:
         self.registry = registry or CollectorRegistry()
         self.declared: list[Declared] = []
+        self._by_partition: list[Gauge] = []
         self._receiving()
         self._falling_behind()
         self._state()
@@ -147,6 +148,11 @@ class Instruments:
             "seconds since a record was last folded while there were some to read; else 0",
         )
 
+    def forget_partitions(self) -> None:
+        """The gauges of partitions: those that moved elsewhere would stand still for ever."""
+        for gauge in self._by_partition:
+            gauge.clear()
+
     # -- declaring ----------------------------------------------------------------------------
 
     def _counter(self, name: str, meaning: str, labels: Sequence[str] = ()) -> Counter:
@@ -155,7 +161,10 @@ class Instruments:
 
     def _gauge(self, name: str, meaning: str, labels: Sequence[str] = ()) -> Gauge:
         full = self._declare(name, "gauge", labels, meaning)
-        return Gauge(full, meaning, labels, registry=self.registry)
+        gauge = Gauge(full, meaning, labels, registry=self.registry)
+        if "partition" in labels:
+            self._by_partition.append(gauge)
+        return gauge
 
     def _histogram(
         self,

@@ -39,6 +39,15 @@ class Settings(BaseSettings):
         400_000, ge=1000, description="rows not yet stored, above which reading pauses"
     )
 
+    mailbox_mb: int = Field(
+        64, ge=1, le=4096, description="received and not yet folded, above which reading pauses"
+    )
+    max_ahead_minutes: int = Field(
+        30, ge=2, le=600,
+        description="orders or viewers wait when this far ahead of the other, event time; "
+        "complaints when four times as far",
+    )  # fmt: skip
+
     @field_validator("bootstrap")
     @classmethod
     def _host_ports(cls, value: str) -> str:

@@ -24,7 +24,8 @@ def _empty(schema: pa.Schema) -> bytes:
     return encode(pa.RecordBatch.from_arrays(nothing, schema=schema))
 
 
-_EMPTY = {t: _empty(ARROW[t]) for t in SampleType}
+#: The value of a heartbeat.
+EMPTY = {t: _empty(ARROW[t]) for t in SampleType}
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +68,7 @@ class _Lane:
     oldest_ms: int = 0
     last_sealed_ms: int = -HEARTBEAT_MS  # so that the first poll says hello
     sequence: int = 0
+    watermark_ms: int = 0
 
 
 class Batcher:
@@ -85,7 +87,10 @@ class Batcher:
         policy: SealPolicy,
         *,
         watermark_ms: int = 0,
+        ordered: bool = True,
     ) -> None:
+        """`ordered` False: rows older than the watermark may come; they are late, not wrong."""
+        self._ordered = ordered
         self.platform_id, self.source, self.epoch = platform_id, source, epoch
         self._policy = policy
         self._watermark = watermark_ms
@@ -101,12 +106,12 @@ class Batcher:
     ) -> list[SealedBatch]:
         """Take rows (schema `ARROW[sample]`) and return the batches that they filled.
 
-        Raises ValueError when a row is older than the watermark: the source has promised
-        that no such row would come.
+        Raises ValueError when a row is older than the watermark of an ordered source: it has
+        promised that no such row would come.
         """
         if not rows.num_rows or self._silent:
             return []
-        if _first_event_ms(rows) < self._watermark:
+        if self._ordered and _first_event_ms(rows) < self._watermark:
             raise ValueError(f"a row is older than the watermark of {self.source}")
         lane = self._lanes[sample, partition]
         if not lane.rows:
@@ -180,10 +185,11 @@ class Batcher:
             lane.partition,
             lane.sequence,
         )
-        value = _EMPTY[lane.sample] if rows is None else encode(rows)
+        value = EMPTY[lane.sample] if rows is None else encode(rows)
         if len(value) > MAX_BYTES:
             raise ValueError(f"a batch of {identity.topic} is over {MAX_BYTES} bytes")
         watermark = min([self._watermark, *(_first_event_ms(c) for c in lane.chunks)])
+        watermark = lane.watermark_ms = max(lane.watermark_ms, watermark)
         lane.sequence += 1
         lane.last_sealed_ms = now_ms
         count = 0 if rows is None else rows.num_rows

@@ -8,6 +8,7 @@ import structlog
 import typer
 
 from producers.errors import PushError
+from producers.gateway.command import gateway
 from producers.gateway.keys_command import app as gateway_keys
 from producers.keys.command import app as keys
 from producers.replay.command import replay
@@ -24,6 +25,7 @@ app = typer.Typer(
 )
 app.command()(simulate)
 app.command(no_args_is_help=True)(replay)
+app.command()(gateway)
 app.add_typer(keys)
 app.add_typer(gateway_keys)
 

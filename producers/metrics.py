@@ -31,6 +31,24 @@ BEHIND = Gauge(
 EVENT_TIME = Gauge(
     "livewatch_push_event_time_seconds", "Event time reached, s since epoch", registry=REGISTRY
 )
+SPOOL_BYTES = Gauge(
+    "livewatch_push_spool_bytes", "Bytes accepted and not acknowledged", registry=REGISTRY
+)
+SPOOL_FULL = Gauge(
+    "livewatch_push_spool_full_ratio", "How full the spool is, 0 to 1", registry=REGISTRY
+)
+ACCEPTED = Counter(
+    "livewatch_push_accepted_rows", "Rows accepted into the spool", ["sample"], registry=REGISTRY
+)
+REFUSED_ROWS = Counter(
+    "livewatch_push_refused_rows", "Rows refused in the call", ["sample"], registry=REGISTRY
+)
+SET_ASIDE = Counter(
+    "livewatch_push_set_aside_batches", "Spooled batches that cannot be read", registry=REGISTRY
+)
+CLOCK_SKEW = Gauge(
+    "livewatch_push_clock_skew_seconds", "This clock less the broker's, s", registry=REGISTRY
+)
 
 
 def serve(port: int) -> None:

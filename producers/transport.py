@@ -5,8 +5,8 @@ request in flight per partition, so order holds over retries, and the broker dro
 repeated request. `delivery_timeout_ms` is set beyond any run, so while Kafka is away it
 retries for ever. Two cases are left to us: after a lost producer state it bumps its epoch
 and fails what was in flight, which is sent again here under the same batch identity; and
-it has no bound on memory, so `send` blocks at ours. Until there is a spool, batches that
-are not acknowledged live in that bounded memory only.
+it has no bound on memory, so `send` blocks at ours. What must outlive the process stays in
+the spool until `on_ack` (producers/sender.py).
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from producers import metrics
 from producers.batcher import SealedBatch
 from producers.errors import TransportError
 from schemas.identity import BatchIdentity, to_headers
+from schemas.signing import Signer
 from schemas.telemetry import MAX_BYTES, TOPICS
 
 log = structlog.get_logger("livewatch.push")
@@ -57,7 +58,7 @@ class TransportPolicy:
 
 
 class Sink(Protocol):
-    """Where sealed batches go: Kafka now, a spool before it later."""
+    """Where sealed batches go: to Kafka, or into a spool first."""
 
     @property
     def in_flight(self) -> int:
@@ -82,8 +83,15 @@ class KafkaSink:
         bootstrap: str,
         policy: TransportPolicy | None = None,
         stopping: Callable[[], bool] = lambda: False,
+        signer: Signer | None = None,
+        on_ack: Callable[[SealedBatch, int], None] = lambda _batch, _broker_ms: None,
     ) -> None:
+        """`signer` signs each batch as it is sent, so that a rotated key holds for what waits.
+
+        `on_ack` is called on the client's thread with the broker's time of the record.
+        """
         self._policy = policy or TransportPolicy()
+        self._signer, self._on_acked = signer, on_ack
         self._stopping = stopping
         self._bootstrap = bootstrap
         self._changed = threading.Condition()
@@ -138,24 +146,25 @@ class KafkaSink:
 
     def _hand_over(self, batch: SealedBatch) -> None:
         ident = batch.header.identity
+        headers = to_headers(batch.header)
+        if self._signer:
+            headers = self._signer.sign(ident.topic, ident.partition, headers, batch.value)
         try:
             future = self._producer.send(
-                ident.topic,
-                value=batch.value,
-                headers=to_headers(batch.header),
-                partition=ident.partition,
+                ident.topic, value=batch.value, headers=headers, partition=ident.partition
             )
         except kafka_errors.KafkaError as error:
             self._on_error(batch, error)
             return
-        future.add_callback(self._on_ack, len(batch.value))
+        future.add_callback(self._on_ack, batch)
         future.add_errback(self._on_error, batch)
 
-    def _on_ack(self, size: int, _metadata: Any) -> None:
+    def _on_ack(self, batch: SealedBatch, metadata: Any) -> None:
+        self._on_acked(batch, metadata.timestamp)
         with self._changed:
             self.acknowledged += 1
             metrics.ACKED.inc()
-            self._count(-1, -size)
+            self._count(-1, -len(batch.value))
 
     def _on_error(self, batch: SealedBatch, error: BaseException) -> None:
         with self._changed:

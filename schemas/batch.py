@@ -41,7 +41,7 @@ def decode(value: bytes | None, header: BatchHeader, broker_ms: int) -> Batch:
     Raises ContractError when the whole record cannot be used.
     """
     sample = header.identity.sample
-    table = _read(value, sample)
+    table = read_value(value, sample)
     if table.num_rows != header.rows:
         raise ContractError("ce_rows", "must equal the number of rows in the batch")
     refused = row_errors(table, sample, broker_ms)
@@ -52,7 +52,11 @@ def decode(value: bytes | None, header: BatchHeader, broker_ms: int) -> Batch:
     return Batch(header, table.take(pa.array(good, pa.int32())), good, refused)
 
 
-def _read(value: bytes | None, sample: SampleType) -> pa.RecordBatch:
+def read_value(value: bytes | None, sample: SampleType) -> pa.RecordBatch:
+    """The rows of an Arrow stream in the contract's schema; their values are not judged yet.
+
+    Raises ContractError.
+    """
     if not value:
         raise ContractError("value", "must be an Arrow IPC stream")
     if len(value) > MAX_BYTES:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
 _SEED = 0x9747B28C
 _M = np.uint32(0x5BD1E995)
@@ -30,6 +31,18 @@ def shard_of(keys: Sequence[bytes], partitions: int) -> npt.NDArray[np.int32]:
         hashes = _murmur2(data.reshape(len(at), length))
         shards[at] = (hashes & np.uint32(0x7FFFFFFF)) % np.uint32(partitions)
     return shards
+
+
+def shards_of_column(keys: pa.Array, partitions: int) -> npt.NDArray[np.int32]:
+    """`shard_of` for a column of text without nulls, straight from its bytes."""
+    offsets = np.frombuffer(keys.buffers()[1], np.int32)
+    offsets = offsets[keys.offset : keys.offset + len(keys) + 1]
+    lengths = np.diff(offsets)
+    if not len(keys) or (lengths != lengths[0]).any():
+        return shard_of([k.encode() for k in keys.to_pylist()], partitions)
+    data = np.frombuffer(keys.buffers()[2], np.uint8)[offsets[0] : offsets[-1]]
+    hashes = _murmur2(data.reshape(len(keys), int(lengths[0])))
+    return ((hashes & np.uint32(0x7FFFFFFF)) % np.uint32(partitions)).astype(np.int32)
 
 
 def _murmur2(data: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint32]:

@@ -44,7 +44,7 @@ def make_app(settings: Settings, name: str, state_dir: Path, http_port: int) -> 
         broker_heartbeat_interval=session / 4,
         broker_request_timeout=max(30.0, 3 * session),
         broker_commit_interval=1.0,
-        broker_max_poll_records=500,
+        broker_max_poll_records=200,
         consumer_max_fetch_size=4 * 1024 * 1024,
         consumer_auto_offset_reset="earliest",
         producer_acks=-1,

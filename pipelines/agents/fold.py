@@ -17,8 +17,10 @@ from pipelines.core.fold.clock import (
     ClockPolicy,
     SourceKey,
     TopicClock,
+    ahead,
     close_through,
     minutes_to_close,
+    reached,
 )
 from pipelines.core.fold.close import close_minute, open_partials, tick
 from pipelines.core.fold.corrections import TABLE as CORRECTIONS
@@ -35,6 +37,7 @@ from schemas.telemetry import TOPICS, SampleType
 
 # Open minutes are sent on at once when a complaint came, else at most every so many ticks.
 QUIET_TICKS = 5
+COMPLAINTS_AHEAD = 4
 Present = dict[tuple[str, str, str, int, int], tuple[int, int]]
 """(topic, platform, source, epoch, sequence) -> (rows, late rows) that ClickHouse has."""
 
@@ -124,10 +127,19 @@ class FoldStage:
         state = self.state
         if state.closed_through is None:
             return []
-        through = close_through(state.sources, clocks, state.newest, state.clock)
+        through = close_through(
+            state.sources, clocks, state.newest, state.clock, state.closed_through
+        )
         if through is None or through <= state.closed_through:
             return []
         return minutes_to_close(through, state.closed_through, state.opens)
+
+    def waiting(self, clocks: Mapping[str, TopicClock]) -> set[str]:
+        state = self.state
+        bounds = dict.fromkeys(self.topics, state.clock.max_ahead_ms)
+        # Complaints are few and small, and a flag does not wait for what is being read.
+        bounds[SampleType.COMPLAINTS.topic] *= COMPLAINTS_AHEAD
+        return ahead(reached(state.sources, clocks, state.clock), clocks, bounds)
 
     def close(self, minute: int, now_ms: int, folded: Mapping[str, int]) -> Output:
         self.state.note_close(minute, folded)

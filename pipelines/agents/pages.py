@@ -8,42 +8,31 @@ from typing import TYPE_CHECKING, Any
 import faust
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
+from pipelines.agents.gauges import signs
+
 if TYPE_CHECKING:
+    from pipelines.agents.health import Health
     from pipelines.agents.worker import Worker
-
-# Faust's consumers are known to hang: no record folded for this long while there are some to
-# read, and while nothing downstream holds us back, means that a restart is the only cure.
-STUCK_S = 60.0
-COMMIT_STUCK_S = 120.0
-
-
-def stuck(worker: Worker, now: float) -> str | None:
-    """Why the process should be restarted, or None."""
-    held_back = worker.raw.pending_rows > worker.settings.max_pending_rows
-    if now - worker.progress_at > STUCK_S and not held_back and worker.lag() > 0:
-        return f"no record folded for {now - worker.progress_at:.0f} s with {worker.lag()} to read"
-    if now - worker.committed_at > COMMIT_STUCK_S and not held_back:
-        return f"no commit for {now - worker.committed_at:.0f} s"
-    return None
-
-
-def not_ready(worker: Worker, now: float) -> str | None:
-    """Why figures from this worker are not to be relied on just now, or None."""
-    if worker.generation() <= 0:
-        return "not in the consumer group yet"
-    if worker.app.rebalancing:
-        return "the consumer group is rebalancing"
-    return stuck(worker, now)
 
 
 def add_pages(app: faust.App, worker: Worker) -> None:
     """/healthz, /readyz and /metrics on the worker's web server."""
 
+    def looked() -> tuple[Health, float]:
+        # Not what the last look saw: the task that looks may be what has ended.
+        now = time.monotonic()
+        worker.health.look(signs(worker, time.time()), now)
+        return worker.health, now
+
     async def healthz(view: Any, request: Any) -> Any:
-        return _answer(view, stuck(worker, time.monotonic()))
+        health, now = looked()
+        return _answer(view, health.stuck(now))
 
     async def readyz(view: Any, request: Any) -> Any:
-        return _answer(view, not_ready(worker, time.monotonic()))
+        health, now = looked()
+        took = worker.start_seconds
+        well = "ok" if took is None else f"ok, ready {took:.1f} s after the start"
+        return _answer(view, health.not_ready(now), well)
 
     async def metrics(view: Any, request: Any) -> Any:
         body = generate_latest(worker.instruments.registry)
@@ -53,7 +42,5 @@ def add_pages(app: faust.App, worker: Worker) -> None:
         app.page(path, name=f"livewatch{path.replace('/', '.')}")(page)
 
 
-def _answer(view: Any, problem: str | None) -> Any:
-    return view.text(
-        "ok\n" if problem is None else problem + "\n", status=200 if not problem else 503
-    )
+def _answer(view: Any, problem: str | None, well: str = "ok") -> Any:
+    return view.text((problem or well) + "\n", status=503 if problem else 200)

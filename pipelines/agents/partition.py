@@ -7,6 +7,7 @@ others, so that the whole protocol can be read in one sitting.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
 from collections.abc import Mapping
@@ -25,9 +26,6 @@ from pipelines.sinks.raw import RawRows
 
 log = structlog.get_logger()
 HEAD_FORMAT = 1
-# A restart reads again what the run before had read, and meanwhile closes nothing; but never
-# more open minutes than this, for memory's sake.
-MAX_HELD_MINUTES = 30
 # Indicator rows that one checkpoint holds at most: catching up must not take all memory.
 MAX_ROWS_PER_COMMIT = 100_000
 # Entries that say which key (session, cell, series) stands at which slot.
@@ -71,6 +69,9 @@ class Partition:
         self._names: set[str] = set()
         self._head: dict[str, Any] = {}
         self._dead: list[tuple[str, Record, list[str], Pending]] = []
+        # A look at the open minutes does not wait for a commit under way: flags are not held up
+        # by rows. But entries and the head that speaks of them are written by one of them only.
+        self._writing = asyncio.Lock()
 
     # -- loading ------------------------------------------------------------------------------
 
@@ -164,15 +165,18 @@ class Partition:
     def clocks(self, now_ms: int, ends: Mapping[str, int]) -> dict[str, TopicClock]:
         """The clock of each topic; `ends` are the newest offsets known."""
         out = {}
-        crowded = self.stage.open_minutes > MAX_HELD_MINUTES
         for name, topic in self.topics.items():
             caught_up = topic.position.next >= ends.get(name, 1 << 62)
             clock = max(now_ms, topic.broker_ms) if caught_up else topic.broker_ms
-            out[name] = TopicClock(clock, crowded or topic.position.next >= topic.end_at_load)
+            settled = topic.position.next >= topic.end_at_load
+            out[name] = TopicClock(clock, settled, caught_up)
         return out
 
     async def look(self, now_ms: int) -> None:
-        """Detectors and provisional figures on the open minutes. Raises Moved."""
+        """Detectors and provisional figures on the open minutes. Raises Moved.
+
+        May run beside a commit: it says nothing of what is closed.
+        """
         output = self.stage.tick(now_ms)
         self._outbox += output.flags
         await self._emit()
@@ -191,8 +195,10 @@ class Partition:
         minutes = self.stage.ready(self.clocks(now_ms, ends))[:limit]
         if not minutes and not force:
             return 0
-        # 1. Close. All that follows speaks of the state at this moment; folding may go on.
+        # 1. Close. All that follows speaks of the state at this moment; folding may go on. The
+        # flags go to the outbox at once: a book written meanwhile has their episodes in it.
         outputs = self._close(minutes, now_ms)
+        self._outbox += [flag for output in outputs for flag in output.flags]
         through = self.stage.closed_through
         # 2. ClickHouse has the raw rows, the dead letters are in their topic.
         await self._outlet.raw.flush()
@@ -206,14 +212,14 @@ class Partition:
         if messages and self.stage.emits_to:
             await self._outlet.send(self.stage.emits_to, messages, 0)
         # 5. Flags: first the intent is kept, then they are emitted.
-        self._outbox += [flag for output in outputs for flag in output.flags]
         await self._emit()
         # 6. The entries and the new head are in the changelog.
-        done = self._acknowledgeable(through)
         entries: Entries = {}
         for output in outputs:
             entries |= output.entries
-        await self._write(entries)
+        async with self._writing:
+            done = self._acknowledgeable(through)
+            await self._write(entries)
         # 7. Still ours? Then the records need not come again.
         self.check()
         for pending in done:
@@ -238,7 +244,13 @@ class Partition:
         """Flags: an onset is made final in the checkpoint before anyone hears of it."""
         if not self._outbox:
             return
+        async with self._writing:
+            await self._emit_all()
+
+    async def _emit_all(self) -> None:
         flags = list(self._outbox)
+        if not flags:
+            return
         with event_context(self._event()):
             for name, value in self.stage.book(flags).items():
                 self._put(name, value)

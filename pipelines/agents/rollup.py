@@ -18,6 +18,7 @@ from pipelines.core.rollup.state import RollupState
 
 log = structlog.get_logger()
 OPEN_ROWS_TICKS = 3
+MAX_HELD_MINUTES = 30
 NO_MINUTE = -1
 
 
@@ -64,7 +65,14 @@ class RollupStage:
         """Nothing: what a partition said is in the head as of the last closed minute."""
 
     def ready(self, clocks: Mapping[str, TopicClock]) -> list[int]:
-        return self.state.ready() if all(c.settled for c in clocks.values()) else []
+        # What the partitions said is told again from the start: it may be read to the end first,
+        # but for memory's sake no more than so many minutes are held.
+        settled = all(c.settled for c in clocks.values())
+        return self.state.ready() if settled or self.open_minutes > MAX_HELD_MINUTES else []
+
+    def waiting(self, clocks: Mapping[str, TopicClock]) -> set[str]:
+        """Nothing: there is one topic."""
+        return set()
 
     def close(self, minute: int, now_ms: int, folded: Mapping[str, int]) -> Output:
         closed = self.state.close_minute(minute, self._version + CLOSED_BIT, now_ms)

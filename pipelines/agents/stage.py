@@ -82,6 +82,10 @@ class Stage(Protocol):
         """Minutes that may close."""
         ...
 
+    def waiting(self, clocks: Mapping[str, TopicClock]) -> set[str]:
+        """Topics that should not be read on for now: too far ahead of another."""
+        ...
+
     def close(self, minute: int, now_ms: int, folded: Mapping[str, int]) -> Output:
         """Close a minute. `folded` is the next offset to fold of each topic."""
         ...

@@ -1,7 +1,8 @@
 """The worker: a Faust app whose two agents feed the stages' partitions.
 
-Reading happens in the agents, everything that waits (ClickHouse, Kafka, checkpoints) in one
-committing task, so that a record is never in two hands.
+Four kinds of work go on side by side, none of which waits for another: the agents put records
+into the mailbox; one task folds them, complaints first; each partition is looked at every second,
+so that flags do not wait; each partition commits whenever something can be closed.
 """
 
 from __future__ import annotations
@@ -10,7 +11,8 @@ import asyncio
 import json
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,23 +22,29 @@ from faust.types import TP
 from mode.supervisors import CrashingSupervisor
 
 from pipelines.agents.app import RAW_TOPIC, make_app, state_table
+from pipelines.agents.ends import Ends
 from pipelines.agents.exits import EX_TEMPFAIL
 from pipelines.agents.fold import FoldStage
+from pipelines.agents.gauges import measure
+from pipelines.agents.health import Health
+from pipelines.agents.intake import Intake, lane_of
+from pipelines.agents.owned import Key, Owned
 from pipelines.agents.pages import add_pages
 from pipelines.agents.partition import Moved, Partition
 from pipelines.agents.records import record_of
 from pipelines.agents.rollup import RollupStage
+from pipelines.agents.rounds import Rounds
 from pipelines.agents.signers import signers_of
 from pipelines.agents.stage import Record, Stage
-from pipelines.agents.store import Event, StateStore
+from pipelines.agents.store import Event
 from pipelines.core.columns import TableColumns
 from pipelines.core.detect import DEFAULT_POLICY
 from pipelines.core.flags import FlagEvent
 from pipelines.core.fold.clock import ClockPolicy
+from pipelines.core.mailbox import Lane
 from pipelines.instruments import Instruments
 from pipelines.settings import Settings
 from pipelines.sinks.flags import flag_columns
-from pipelines.sinks.present import present_batches
 from pipelines.sinks.raw import RawRows
 from pipelines.sinks.warehouse import Warehouse
 from pipelines.topics import FLAGS_TOPIC, FOLD_STATE, ROLLUP_STATE
@@ -47,8 +55,10 @@ HOLE_SEEK_S = 2.0
 HOLE_EXIT_S = 12.0
 MINUTES_PER_COMMIT = 120
 POSITIONS_EVERY_S = 5.0
-
-StageOf = Callable[[int], Stage]
+ENDS_EVERY_S = 5.0
+# Handing over a record takes the consumer several turns of the event loop, and a fold takes one:
+# without some turns in between a complaint would come in as slowly as viewers are folded.
+TURNS_PER_FOLD = 6
 
 
 class Worker:
@@ -59,179 +69,172 @@ class Worker:
         self.instruments = Instruments()
         self._signers = signers_of(settings, self.instruments)
         self.warehouse = Warehouse(settings, self.instruments, threads=3)
+        # Flags have a connection of their own: they do not queue behind rows.
+        self._express = Warehouse(settings, self.instruments, threads=1)
         self.raw = RawRows(self.warehouse)
-        self.partitions: dict[tuple[str, int], Partition] = {}
-        self.progress_at = time.monotonic()
-        self.committed_at = time.monotonic()
         self.app = make_app(settings, name, state_dir, http_port)
+        self.ends = Ends(self.app)
+        self.health = Health()
+        self.intake = Intake(self.app, self.instruments, settings.mailbox_mb * 1_000_000)
+        self.folded = 0
+        self.start_seconds: float | None = None
+        self.unowned: str | None = None
+        self._waiting: dict[Key, set[str]] = {}
         telemetry = self.app.topic(*(t.topic for t in SampleType), **RAW_TOPIC)
         self._cells = self.app.topic(RollupStage.topics[0], **RAW_TOPIC)
         self._flags = self.app.topic(FLAGS_TOPIC, **RAW_TOPIC)
         self._dead = {t.dlq_topic: self.app.topic(t.dlq_topic, **RAW_TOPIC) for t in SampleType}
-        self._tables = {
+        tables = {
             "fold": state_table(self.app, FOLD_STATE, settings.partitions),
             "rollup": state_table(self.app, ROLLUP_STATE, 1),
         }
-        self._read("fold", telemetry, self._fold_stage)
-        self._read("rollup", self._cells, lambda _: RollupStage(settings.partitions))
-        self.app.task(self._flush_raw)
-        self.app.task(self._commit_all)
+        self.owned = Owned(self, {"fold": self._fold_stage, "rollup": self._rollup_stage}, tables)
+        self._rounds = Rounds(self.app.add_future)
+        self._read("fold", telemetry)
+        self._read("rollup", self._cells)
+        for task in (self._fold_all, self._flush_raw, self._commit_all, self._look_all):
+            self.app.task(task)
         add_pages(self.app, self)
 
-    # -- reading ------------------------------------------------------------------------------
-
     def _fold_stage(self, partition: int) -> Stage:
-        clock = ClockPolicy(int(self.settings.lateness_s * 1000), int(self.settings.idle_s * 1000))
+        settings = self.settings
+        clock = ClockPolicy(
+            int(settings.lateness_s * 1000),
+            int(settings.idle_s * 1000),
+            max_ahead_ms=settings.max_ahead_minutes * 60_000,
+        )
         return FoldStage(
             partition,
-            self.settings.partitions,
+            settings.partitions,
             self.instruments,
             clock,
             DEFAULT_POLICY,
             self._signers,
         )
 
-    def _read(self, name: str, topic: Any, stage_of: StageOf) -> None:
+    def _rollup_stage(self, _: int) -> Stage:
+        return RollupStage(self.settings.partitions)
+
+    # -- receiving and folding ----------------------------------------------------------------
+
+    def _read(self, name: str, topic: Any) -> None:
         async def agent(stream: Any) -> None:
             async for event in stream.noack().events():
-                await self._receive(name, stage_of, event)
+                if event.message.generation_id == self.generation():
+                    self.intake.offer(event)
 
         self.app.agent(topic, name=name, concurrency=1, supervisor_strategy=CrashingSupervisor)(
             agent
         )
 
-    async def _receive(self, name: str, stage_of: StageOf, event: Event) -> None:
+    async def _fold_all(self) -> None:
+        while not self.app.should_stop:
+            event = self.intake.take(self._may_fold)
+            if event is None:
+                await self.intake.arrival(0.05)
+                continue
+            self._fold(event)
+            for _ in range(TURNS_PER_FOLD):
+                await asyncio.sleep(0)
+
+    def _may_fold(self, lane: Lane, event: Event) -> bool:
+        """Whether the record at the head of a lane may be folded now; loads what is not loaded."""
+        if event.message.generation_id != self.generation():
+            return True  # and is then let go
+        key = self.owned.key_of(lane.topic, lane.partition)
+        found = self.owned.get(key)
+        if found is None:
+            self._rounds.begin(("load", key), partial(self.owned.load, key, event))
+            return False
+        # What is held back behind a hole is no reason to wait: the hole has to be mended.
+        waits = lane.topic in self._waiting.get(key, ())
+        if waits and not found.topics[lane.topic].position.held:
+            return False
+        # While ClickHouse is behind memory stays bounded; complaints have some room of their own.
+        room = self.settings.max_pending_rows * (5 if lane.rank == 0 else 4) // 4
+        return self.raw.pending_rows <= room
+
+    def _fold(self, event: Event) -> None:
         message = event.message
-        if message.generation_id != self.generation():
-            return
-        key = (name, message.partition)
-        found = self.partitions.get(key)
+        found = self.owned.get(self.owned.key_of(message.topic, message.partition))
         if found is None or found.generation != message.generation_id:
-            found = await self._load(name, stage_of, event)
-            if found is None:
-                return
-        while self.raw.pending_rows > self.settings.max_pending_rows:
-            # ClickHouse is behind: stop reading, and memory stays bounded.
-            await asyncio.sleep(0.05)
-            if message.generation_id != self.generation():
-                return
-        repeats = found.repeats
-        if found.receive(event, record_of(event), time.monotonic()):
-            self.progress_at = time.monotonic()
-            self.instruments.records.labels(message.topic).inc()
+            return
+        record, repeats = record_of(event), found.repeats
+        count = found.receive(event, record, time.monotonic())
+        if count:
+            self.folded += count
+            self.instruments.records.labels(message.topic).inc(count)
+            delay = time.time() - record.broker_ms / 1000
+            self.instruments.fold_delay.labels(message.topic).observe(max(0.0, delay))
         self.instruments.repeats.inc(found.repeats - repeats)
 
-    async def _load(self, name: str, stage_of: StageOf, event: Event) -> Partition | None:
-        """Take a partition over; None when the group moved on meanwhile."""
-        started = time.monotonic()
-        number, generation = event.message.partition, event.message.generation_id or 0
-        stage = stage_of(number)
-        store = StateStore(self._tables[name])
-        partition = Partition(number, generation, stage, store, self)
-        tps = {topic: TP(topic, number) for topic in stage.topics}
-        try:
-            begins = await self.app.consumer.earliest_offsets(*tps.values())
-            ends = await self.app.consumer.highwaters(*tps.values())
-            await partition.load(
-                event,
-                {topic: begins[tp] for topic, tp in tps.items()},
-                {topic: ends[tp] or 0 for topic, tp in tps.items()},
-            )
-            if isinstance(stage, FoldStage):
-                stage.present = await present_batches(self.warehouse, number, partition)
-            partition.check()
-        except Moved:
-            return None
-        self.partitions[name, number] = partition
-        seconds = time.monotonic() - started
-        self.instruments.recovery.labels(name, number).set(seconds)
-        log.info(
-            "partition loaded", stage=name, partition=number, generation=generation,
-            epoch=partition.epoch, seconds=round(seconds, 3), closed=stage.closed_through,
-        )  # fmt: skip
-        return partition
-
-    # -- committing ---------------------------------------------------------------------------
+    # -- committing and looking ---------------------------------------------------------------
 
     async def _flush_raw(self) -> None:
         while not self.app.should_stop:
             await self.app.sleep(self.settings.flush_s)
             await self.raw.flush()
-            self.instruments.pending_rows.set(self.raw.pending_rows)
 
     async def _commit_all(self) -> None:
-        looked = 0.0
         while not self.app.should_stop:
             await self.app.sleep(0.1)
-            look = time.monotonic() - looked >= self.settings.tick_s
-            looked = time.monotonic() if look else looked
-            # Side by side: a partition waits for ClickHouse and Kafka most of the time.
-            work = [self._commit_one(key, look=look) for key in list(self.partitions)]
-            await asyncio.gather(*work)
-            self.instruments.generation.set(self.generation())
-            self.committed_at = time.monotonic()
+            for key, one in self.owned.items():
+                self._rounds.begin(("commit", key), partial(self._guarded, key, one, self._commit))
 
-    async def _commit_one(self, key: tuple[str, int], *, look: bool) -> None:
-        partition = self.partitions[key]
+    async def _look_all(self) -> None:
+        generation, asked = 0, 0.0
+        while not self.app.should_stop:
+            await self.app.sleep(self.settings.tick_s)
+            if generation != self.generation():
+                generation, asked = self.generation(), 0.0
+                self._new_generation(generation)
+            if time.monotonic() - asked >= ENDS_EVERY_S:
+                asked = time.monotonic()
+                self._rounds.begin("ends", lambda: self.ends.ask(time.monotonic()))
+            for key, one in self.owned.items():
+                self._rounds.begin(("look", key), partial(self._guarded, key, one, self._look))
+            measure(self, time.time())
+
+    def _new_generation(self, generation: int) -> None:
+        self.ends.forget()
+        self.instruments.forget_partitions()
+        self.intake.keep_generation(generation)
+        self.owned.keep_generation(generation)
+
+    async def _guarded(
+        self, key: Key, one: Partition, work: Callable[[Key, Partition], Awaitable[None]]
+    ) -> None:
         try:
-            partition.check()
-            await self._commit(partition, look=look)
+            one.check()
+            await work(key, one)
         except Moved:
-            if self.partitions.get(key) is partition:
-                del self.partitions[key]
+            self.owned.drop(key, one)
 
-    async def _commit(self, partition: Partition, *, look: bool) -> None:
+    async def _look(self, _: Key, one: Partition) -> None:
+        await one.look(round(time.time() * 1000))
+        await self._mend_holes(one)
+
+    async def _commit(self, key: Key, one: Partition) -> None:
         now_ms = round(time.time() * 1000)
-        if look:
-            await partition.look(now_ms)
-            await self._mend_holes(partition)
-            self._measure(partition, now_ms)
-        ends = {t: self._end(t, partition.number) for t in partition.topics}
-        stale = now_ms / 1000 - partition.last_checkpoint > POSITIONS_EVERY_S
-        await partition.commit(now_ms, ends, MINUTES_PER_COMMIT, force=stale)
+        ends = {t: self.ends.or_far(TP(t, one.number)) for t in one.topics}
+        self._waiting[key] = one.stage.waiting(one.clocks(now_ms, ends))
+        stale = now_ms / 1000 - one.last_checkpoint > POSITIONS_EVERY_S
+        await one.commit(now_ms, ends, MINUTES_PER_COMMIT, force=stale)
 
-    def _end(self, topic: str, number: int) -> int:
-        """Newest offset known; far away where none is, so that nobody is taken as caught up."""
-        end = self.app.consumer.highwater(TP(topic, number))
-        return 1 << 62 if end is None else end
-
-    def lag(self) -> int:
-        """Records that are in Kafka and not folded yet."""
-        total = 0
-        for partition in self.partitions.values():
-            for name, topic in partition.topics.items():
-                end = self.app.consumer.highwater(TP(name, partition.number)) or 0
-                total += max(0, end - topic.position.next)
-        return total
-
-    async def _mend_holes(self, partition: Partition) -> None:
-        for name, topic in partition.topics.items():
+    async def _mend_holes(self, one: Partition) -> None:
+        for name, topic in one.topics.items():
             age = topic.position.hole_age(time.monotonic())
             if age > HOLE_EXIT_S:
-                log.error("a hole stays open, ending", topic=name, partition=partition.number)
+                log.error("a hole stays open, ending", topic=name, partition=one.number)
                 os._exit(EX_TEMPFAIL)
             if age > HOLE_SEEK_S:
                 log.warning(
-                    "reading a hole again", topic=name, partition=partition.number,
+                    "reading a hole again", topic=name, partition=one.number,
                     offset=topic.position.next,
                 )  # fmt: skip
                 self.instruments.holes.inc()
-                await self.app.consumer.seek(TP(name, partition.number), topic.position.next)
-
-    def _measure(self, partition: Partition, now_ms: int) -> None:
-        stage, number = partition.stage, partition.number
-        labels = (stage.name, number)
-        for name, topic in partition.topics.items():
-            end = self.app.consumer.highwater(TP(name, number))
-            lag = max(0, (end or 0) - topic.position.next)
-            self.instruments.lag_records.labels(name, number).set(lag)
-            age = (now_ms - topic.broker_ms) / 1000 if lag and topic.broker_ms else 0.0
-            self.instruments.lag_seconds.labels(name, number).set(age)
-        if stage.closed_through is not None:
-            self.instruments.watermark.labels(*labels).set((stage.closed_through + 1) * 60)
-        self.instruments.checkpoint.labels(*labels).set(partition.last_checkpoint)
-        if isinstance(stage, FoldStage):
-            self.instruments.sessions.labels(number).set(stage.state.sessions.count)
+                self.intake.clear(lane_of(name, one.number))
+                await self.app.consumer.seek(TP(name, one.number), topic.position.next)
 
     # -- the outlet of the partitions ---------------------------------------------------------
 
@@ -265,7 +268,7 @@ class Worker:
 
     async def emit(self, flags: list[FlagEvent], version: int) -> None:
         """Flag events into ClickHouse and onto their topic."""
-        await self.store("flag_events", flag_columns(flags, version))
+        await self._express.store("flag_events", flag_columns(flags, version))
         values = [json.dumps(f.to_json(), ensure_ascii=False).encode() for f in flags]
         keys = [f.flag_id.encode() for f in flags]
         await self._acknowledged(
@@ -276,6 +279,8 @@ class Worker:
         )
         for flag in flags:
             self.instruments.flags.labels(flag.event, flag.grade).inc()
+            delay = time.time() - flag.decided_at / 1000
+            self.instruments.flag_delay.labels(flag.event).observe(max(0.0, delay))
 
     async def _acknowledged(self, sent: list[Any]) -> None:
         for one in sent:

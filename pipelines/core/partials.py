@@ -8,7 +8,7 @@ through which minute its partition is closed, even when it has nothing to add.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -25,6 +25,7 @@ CELL_METRICS = (
     *(f"viewers_{w}m" for w in WINDOWS),
 )
 MERCHANT_METRICS = ("orders", "complaints", "seen")
+NOTHING_CLOSED = -1
 
 CellKey = tuple[str, str, str]
 """(platform, category, district)"""
@@ -43,7 +44,8 @@ class Rows(NamedTuple):
 class Partial:
     """One message. `version` orders messages of one (partition, minute): the highest counts.
 
-    `progress_ms` is the event time that the partition's complaints have reached.
+    `progress_ms` is the event time that the partition's complaints have reached,
+    `orders_until_ms` that up to which its orders are known, by platform.
     """
 
     partition: int
@@ -54,6 +56,7 @@ class Partial:
     progress_ms: int
     cells: Rows
     merchants: Rows
+    orders_until_ms: dict[str, int] = field(default_factory=dict)
 
 
 def encode(partial: Partial) -> bytes:
@@ -65,6 +68,7 @@ def encode(partial: Partial) -> bytes:
         "closed_through": partial.closed_through,
         "version": partial.version,
         "progress_ms": partial.progress_ms,
+        "orders_until_ms": partial.orders_until_ms,
         "cells": partial.cells.keys,
         "merchants": partial.merchants.keys,
     }
@@ -92,4 +96,5 @@ def decode(value: bytes) -> Partial:
         head["progress_ms"],
         rows("c.", head["cells"]),
         rows("m.", head["merchants"]),
+        head.get("orders_until_ms", {}),  # not said by workers of earlier versions
     )

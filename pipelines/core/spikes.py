@@ -26,9 +26,11 @@ from pipelines.core.detect import (
     peek,
     prior_weight,
 )
+from pipelines.core.detect.exposure import steady_orders
 from pipelines.core.detect.spike_filter import expected
 from pipelines.core.detect.window import open_window
 from pipelines.core.metrics import MINUTE_MS
+from pipelines.core.orders import OrdersKnown, all_known
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -176,10 +178,13 @@ class SpikeMonitor:
         self.prior.learn(np.where(some, seen, np.nan), np.where(some, total, np.nan), self.policy)
         self.typical[some] = total[some] / members[some]
 
-    def tick(self, progress_ms: int, opens: Sequence[OpenCounts]) -> list[EpisodeEvent]:
+    def tick(
+        self, progress_ms: int, opens: Sequence[OpenCounts], known: OrdersKnown | None = None
+    ) -> list[EpisodeEvent]:
         """Look at the open minutes as of event time `progress_ms`; may open and escalate.
 
-        Only series with a complaint in an open minute are looked at: a zero lowers the score.
+        `known` says until when orders are known (None: as far as complaints). Only series with
+        a complaint in an open minute are looked at: a zero lowers the score.
         """
         if not opens:
             return []
@@ -188,7 +193,9 @@ class SpikeMonitor:
         for one in opens:
             moving[: len(one.complaints)] |= one.complaints > 0
         slots = np.flatnonzero(moving & self.live)
-        return _OpenBins(self, slots, progress_ms).run(opens) if len(slots) else []
+        if not len(slots):
+            return []
+        return _OpenBins(self, slots, progress_ms, known or all_known(n)).run(opens)
 
     def to_arrays(self) -> dict[str, npt.NDArray[Any]]:
         """For a checkpoint, at the end of a bin; the book of episodes goes apart."""
@@ -224,10 +231,14 @@ class _OpenBins:
     """One look at the bins that are still open, on a copy of the series that moved.
 
     With an allowed lateness of minutes two bins can be open at once: the evidence of the older
-    one counts for the younger, so the copy is carried through both.
+    one counts for the younger, so the copy is carried through both; and through all of an hour
+    and more, while the other topics are read later than the complaints.
     """
 
-    def __init__(self, monitor: SpikeMonitor, slots: Ints, progress_ms: int) -> None:
+    def __init__(
+        self, monitor: SpikeMonitor, slots: Ints, progress_ms: int, known: OrdersKnown
+    ) -> None:
+        self.known = known
         self.monitor = monitor
         self.slots = slots
         self.progress_ms = progress_ms
@@ -252,7 +263,11 @@ class _OpenBins:
         start = bin_ * policy.bin_ms
         elapsed = min(max((self.progress_ms - start) / policy.bin_ms, 0.02), 1.0)
         counts, orders = self._sums(bin_, opens)
+        missing = self.known.missing(self.slots, start, policy.bin_ms, elapsed)
+        least = self._least(orders, missing)
+        orders += missing * steady_orders(self.exposure, self.everyone)
         exposure = open_exposure(self.exposure, self.everyone, orders, elapsed)
+        exposure = np.maximum(exposure, least)
         mean, weight = self.prior
         scores = peek(self.state, self.everyone, counts, exposure, mean, weight, policy)
         at = book.candidates(self.slots, scores, policy)
@@ -262,10 +277,19 @@ class _OpenBins:
             window = open_window(self.state, at, counts[at], mu, exposure[at], policy)
             slots = self.slots[at]
             events = book.advance(start, slots, scores[at], window, policy, closed=False)
-        whole = close_exposure(self.exposure, self.everyone, orders)
+        whole = np.maximum(close_exposure(self.exposure, self.everyone, orders), least)
         frozen = book.in_episode(self.slots)
         observe(self.state, self.everyone, counts, whole, mean, weight, policy, frozen)
         return events
+
+    def _least(self, orders: Floats, missing: Floats) -> Floats:
+        """Exposure of series without any order so far, where orders are still to be read.
+
+        They have no history of their own, so their group's stands for it.
+        """
+        unseen = (self.exposure.pool == 0) & (orders == 0)
+        typical = self.monitor.typical[self.monitor.group[self.slots]]
+        return np.where(unseen, missing * typical, 0.0)
 
     def _sums(self, bin_: int, opens: Sequence[OpenCounts]) -> tuple[Floats, Floats]:
         counts = np.zeros(len(self.slots))

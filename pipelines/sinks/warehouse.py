@@ -35,6 +35,8 @@ class Warehouse:
         self._instruments = instruments
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="warehouse")
         self._local = threading.local()
+        self.failing = False
+        """Whether the last answer of ClickHouse was a refusal, or none came."""
 
     async def store(self, table: str, columns: TableColumns) -> int:
         """Insert one block; returns its rows once they are acknowledged."""
@@ -60,9 +62,11 @@ class Warehouse:
         )
         async for attempt in retrying:
             with attempt:
-                return await asyncio.get_running_loop().run_in_executor(
+                done = await asyncio.get_running_loop().run_in_executor(
                     self._pool, self._with_client, work
                 )
+                self.failing = False
+                return done
         raise AssertionError("retrying never ends without a result")
 
     def _with_client(self, work: Callable[[Client], T]) -> T:
@@ -78,6 +82,7 @@ class Warehouse:
 
     def _on_failure(self, state: Any) -> None:
         self._instruments.store_errors.inc()
+        self.failing = True
         error = state.outcome.exception()
         # The driver's messages may quote the query, never the rows.
         log.warning(

@@ -138,6 +138,13 @@ def open_exposure(
     )
 
 
+def steady_orders(
+    state: ExposureState, slots: Slots, policy: ExposurePolicy = DEFAULT_EXPOSURE
+) -> Floats:
+    """Orders [n] of a bin at which the pool would stay as it is: what history lets us expect."""
+    return np.asarray(state.pool[slots] * (1.0 - policy.decay) / policy.decay, np.float64)
+
+
 def _filled(
     state: ExposureState,
     slots: Slots,

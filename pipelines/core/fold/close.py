@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +13,8 @@ from pipelines.core.fold.rows import indicator_columns
 from pipelines.core.fold.state import EXPECTED_MINUTES, FORGET_MINUTES, NEVER, FoldState
 from pipelines.core.metrics import MINUTE_MS, WINDOWS, Columns
 from pipelines.core.minute import OpenMinute
-from pipelines.core.partials import CELL_METRICS, MERCHANT_METRICS, Partial, Rows
+from pipelines.core.orders import FOR_EVER, OrdersKnown
+from pipelines.core.partials import CELL_METRICS, MERCHANT_METRICS, NOTHING_CLOSED, Partial, Rows
 from pipelines.core.spikes import OpenCounts
 from schemas.telemetry import SampleType
 
@@ -84,6 +85,16 @@ def progress_ms(state: FoldState) -> int:
     return max((s.watermark_ms for k, s in state.sources.items() if k[0] == topic), default=0)
 
 
+def orders_until_ms(state: FoldState) -> dict[str, int]:
+    """Event time up to which the orders of each platform have been read on this partition."""
+    out: dict[str, int] = {}
+    for (topic, platform, _), source in state.sources.items():
+        if topic == SampleType.ORDERS.topic:
+            until = FOR_EVER if source.final else source.watermark_ms
+            out[platform] = max(out.get(platform, 0), until)
+    return out
+
+
 def tick(state: FoldState, now_ms: int) -> list[FlagEvent]:
     """Look for spikes in the open minutes."""
     opens = [
@@ -95,7 +106,10 @@ def tick(state: FoldState, now_ms: int) -> list[FlagEvent]:
     state.fit()
     state.start_series()
     at_ms = progress_ms(state)
-    events = state.monitor.tick(at_ms, opens)
+    sessions, until = state.sessions, orders_until_ms(state)
+    known = OrdersKnown.of(sessions.platforms, {p: {0: ms} for p, ms in until.items()}, 1)
+    known = replace(known, platform=sessions.platform.astype(np.int64))
+    events = state.monitor.tick(at_ms, opens, known)
     return [flag_event(e, _entity(state, e.series), at_ms, now_ms) for e in events]
 
 
@@ -131,10 +145,13 @@ def _partial(
     # A merchant's orders matter to its exposure once they are final; until then only complaints.
     names = MERCHANT_METRICS
     merchants = _grouped(sessions.merchant, sessions.merchants.keys, {n: columns[n] for n in names})
-    through = state.closed_through if state.closed_through is not None else minute - 1
-    through = max(through, minute) if closed else through
-    progress = progress_ms(state)
-    return Partial(state.partition, minute, closed, through, version, progress, cells, merchants)
+    # An open minute's message may pass a closed one that is still on its way: it says nothing of
+    # what is closed.
+    through = minute if closed else NOTHING_CLOSED
+    progress, until = progress_ms(state), orders_until_ms(state)
+    return Partial(
+        state.partition, minute, closed, through, version, progress, cells, merchants, until
+    )
 
 
 def _grouped(

@@ -56,6 +56,13 @@ class FoldState:
         """The newest open minute."""
         return max(self.opens, default=None)
 
+    def promised_ms(self) -> dict[str, int]:
+        """Event time up to which the foremost source of each topic has sent everything."""
+        out: dict[str, int] = {}
+        for (topic, _, _), source in self.sources.items():
+            out[topic] = max(out.get(topic, 0), source.watermark_ms)
+        return out
+
     def open_minute(self, minute: int) -> OpenMinute:
         """The accumulator of a minute that is not closed."""
         found = self.opens.get(minute)

@@ -6,7 +6,7 @@ the parent of the rises that it explains.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from pipelines.core.detect.window import closed_window
 from pipelines.core.flags import RULE, Entity, FlagEvent, flag_event
 from pipelines.core.index import KeyIndex
 from pipelines.core.metrics import MINUTE_MS
+from pipelines.core.orders import OrdersKnown
 from pipelines.core.partials import Partial, Rows
 from pipelines.core.spikes import OpenCounts, SpikeMonitor
 
@@ -133,14 +134,23 @@ class Levels:
         return out
 
     def tick(
-        self, opens: list[tuple[int, list[MinuteCounts]]], progress_ms: int, now_ms: int
+        self,
+        opens: list[tuple[int, list[MinuteCounts]]],
+        progress_ms: int,
+        now_ms: int,
+        orders: tuple[Mapping[str, Mapping[int, int]], int],
     ) -> list[FlagEvent]:
-        """Look at the open minutes at every level."""
+        """Look at the open minutes at every level.
+
+        `orders`: until when the orders of each platform and partition are known, event time in
+        ms; and how many partitions there are.
+        """
         out = []
         for i, level in enumerate(self.all()):
             some = [OpenCounts(m, counts[i].complaints, counts[i].orders) for m, counts in opens]
             if any(one.complaints.any() for one in some):
-                events = level.monitor.tick(progress_ms, some)
+                known = OrdersKnown.of(level.platforms(), *orders)
+                events = level.monitor.tick(progress_ms, some, known)
                 out += self._flags(level, events, progress_ms, now_ms)
         return out
 

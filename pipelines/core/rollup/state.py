@@ -54,6 +54,8 @@ class RollupState:
         self.changed: set[int] = set()
         self.complained = False
         self.progress_ms = 0
+        self.orders_until_ms: dict[str, dict[int, int]] = {}
+        self._counted: dict[int, list[MinuteCounts]] = {}
         self.detector_turn = 0
 
     def fold(self, partial: Partial) -> int:
@@ -62,6 +64,8 @@ class RollupState:
             self.closed_through = partial.minute - 1 - START_MINUTES
         at = partial.partition
         self.progress_ms = max(self.progress_ms, partial.progress_ms)
+        for platform, ms in partial.orders_until_ms.items():
+            self.orders_until_ms.setdefault(platform, {})[at] = ms
         self.through[at] = max(self.through.get(at, -1), partial.closed_through)
         if partial.minute <= self.closed_through:
             return -1
@@ -72,6 +76,7 @@ class RollupState:
         if old is None or rank >= (old.closed, old.version):
             known[at] = partial
             self.changed.add(partial.minute)
+            self._counted.pop(partial.minute, None)
             self.complained |= bool(partial.cells.values["complaints"].any())
         return partial.minute
 
@@ -88,6 +93,7 @@ class RollupState:
         """Close `minute`: cell rows, detectors."""
         partials = self.partials.pop(minute, {})
         self.changed.discard(minute)
+        self._counted.pop(minute, None)
         columns = self._columns(partials)
         self.rolling.close(minute, columns)
         rows = self._rows(minute, self._gauges(partials), [], closed=True, version=version)
@@ -119,8 +125,12 @@ class RollupState:
         if not self.complained:
             return []
         self.complained = False
-        opens = [(m, self.levels.counts(p.values())[0]) for m, p in sorted(self.partials.items())]
-        return self.levels.tick(opens, self.progress_ms, now_ms)
+        for minute, partials in self.partials.items():
+            if minute not in self._counted:
+                self._counted[minute] = self.levels.counts(partials.values())[0]
+        opens = sorted(self._counted.items())
+        known = (self.orders_until_ms, self.partitions)
+        return self.levels.tick(opens, self.progress_ms, now_ms, known)
 
     def fit(self) -> None:
         """Bring the rings to the number of cells."""

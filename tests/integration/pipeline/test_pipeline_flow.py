@@ -409,7 +409,7 @@ def test_each_flag_event_is_a_message_too(pipeline: Pipeline, hour: Hour) -> Non
 def test_pages_answer(pipeline: Pipeline, hour: Hour) -> None:
     for page in ("/healthz", "/readyz"):
         answer = pipeline.worker.get(page)
-        assert (answer.status_code, answer.text) == (200, "ok\n")
+        assert (answer.status_code, answer.text[:2]) == (200, "ok")
     metrics = pipeline.worker.get("/metrics")
     assert metrics.headers["content-type"].startswith("text/plain")
     assert pipeline.worker.metric("livewatch_rows_total") == len(hour.kept)

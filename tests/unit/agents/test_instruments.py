@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from prometheus_client import generate_latest
+from prometheus_client import Counter, Gauge, Histogram, generate_latest
 
 from pipelines.instruments import Instruments, markdown
 
@@ -21,3 +21,18 @@ def test_names_are_those_that_prometheus_reads() -> None:
     text = generate_latest(instruments.registry).decode()
     types = dict(line.split()[2:4] for line in text.splitlines() if line.startswith("# TYPE"))
     assert {one.name: one.kind for one in instruments.declared} == types
+
+
+def test_every_metric_is_used() -> None:
+    """A metric that nobody sets would lie with a zero for ever."""
+    code = "\n".join(
+        path.read_text("utf-8")
+        for path in (ROOT / "pipelines").rglob("*.py")
+        if path.name != "instruments.py"
+    )
+    metrics = [
+        name
+        for name, value in vars(Instruments()).items()
+        if isinstance(value, Counter | Gauge | Histogram)
+    ]
+    assert [name for name in metrics if f"instruments.{name}" not in code] == []

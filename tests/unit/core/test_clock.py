@@ -5,6 +5,7 @@ from __future__ import annotations
 from pipelines.core.fold.clock import (
     ClockPolicy,
     TopicClock,
+    ahead,
     close_through,
     minutes_to_close,
 )
@@ -73,3 +74,64 @@ def test_a_long_silence_is_passed_over() -> None:
     assert minutes[-1] == 1000
     assert len(minutes) < 40
     assert minutes == sorted(set(minutes))
+
+
+V, ORD, C = "telemetry.viewers.v1", "telemetry.orders.v1", "telemetry.complaints.v1"
+
+
+def read_to(**topics: tuple[int, bool]) -> dict[str, TopicClock]:
+    """Clock of each topic: (broker time of the last record read, s; read to the end)."""
+    names = {"v": V, "o": ORD, "c": C}
+    return {names[k]: TopicClock(at * 1000, True, end) for k, (at, end) in topics.items()}
+
+
+def test_a_topic_that_is_read_slowly_holds_the_minutes_that_others_have_passed() -> None:
+    #  viewers    ......250                  more to read
+    #  complaints ......................9000 read to the end, over two hours ahead
+    sources = {(V, "p01", "a"): source(250, 250), (C, "p01", "a"): source(9000, 9000)}
+    clocks = read_to(v=(250, False), c=(9000, True))
+    assert close_through(sources, clocks, 149, POLICY) == 1
+
+
+def test_a_topic_of_which_nothing_was_read_yet_holds_everything() -> None:
+    sources = {(C, "p01", "a"): source(9000, 9000)}
+    clocks = read_to(v=(0, False), c=(9000, True))
+    assert (close_through(sources, clocks, 149, POLICY) or 0) < 0
+
+
+def test_a_topic_between_two_sources_holds_at_the_record_it_has_come_to() -> None:
+    #  viewers: one said goodbye at 300; the next is known to come only when it has been read
+    sources = {(V, "p01", "a"): source(300, 300, final=True), (C, "p01", "b"): source(9000, 9000)}
+    clocks = read_to(v=(300, False), c=(9000, True))
+    assert close_through(sources, clocks, 149, POLICY) == 2
+
+
+def test_a_source_that_stands_still_at_the_end_of_its_topic_does_not_hold_the_others() -> None:
+    #  it goes on sending, and what it promises is over an hour old
+    sources = {(V, "p01", "a"): source(60, 9000), (C, "p01", "a"): source(9000, 9000)}
+    clocks = read_to(v=(9000, True), c=(9000, True))
+    assert close_through(sources, clocks, 149, POLICY) == 147
+
+
+def test_the_topic_that_is_ahead_waits_and_complaints_wait_last() -> None:
+    bounds = {V: 600_000, ORD: 600_000, C: 7_200_000}
+    #  viewers 250, more to read; orders 900; complaints 2000
+    clocks = read_to(v=(250, False), o=(900, False), c=(2000, False))
+    at = {V: 250_000, ORD: 900_000, C: 2_000_000}
+    assert ahead(at, clocks, bounds) == {ORD}
+    assert ahead(at | {C: 9_000_000}, clocks, bounds) == {ORD, C}
+
+
+def test_the_slowest_never_waits_and_nobody_waits_for_one_that_is_read_to_its_end() -> None:
+    at = {V: 250_000, ORD: 9_000_000}
+    bounds = {V: 0, ORD: 0}
+    assert ahead(at, read_to(v=(250, False), o=(9000, False)), bounds) == {ORD}
+    assert ahead(at, read_to(v=(250, True), o=(9000, False)), bounds) == set()
+
+
+def test_a_restart_holds_no_more_minutes_than_its_bound() -> None:
+    sources = {(V, "p01", "a"): source(6000, 500)}
+    clocks = {V: TopicClock(500_000, False, False)}
+    held = ClockPolicy(lateness_ms=0, idle_ms=30_000, max_held_minutes=5)
+    assert close_through(sources, clocks, 9, held, closed=1) == 7
+    assert close_through(sources, clocks, 9, held, closed=2) is None

@@ -1,0 +1,197 @@
+"""From the spool to Kafka, oldest first, for ever; the spool is the only queue.
+
+When a batch fails, nothing more is handed over until everything in flight is settled; then the
+spool is read again from the oldest that Kafka does not have, under the same identities.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import structlog
+from kafka import KafkaProducer
+from kafka import errors as kafka_errors
+
+from producers.gateway import metrics
+from producers.gateway.store import Reader, Stored
+from schemas.telemetry import MAX_BYTES
+
+log = structlog.get_logger("livewatch.gateway")
+_PAGE = 64
+_MAX_IN_FLIGHT = 400
+_MAX_BYTES_IN_FLIGHT = 64 * 1024 * 1024
+_PAUSE_S = 0.5
+# Delivered ids that are remembered until they have left the spool, which takes a second or so.
+_REMEMBERED = 5_000
+OnDelivered = Callable[[Sequence[tuple[int, int]]], None]
+
+
+def kafka_producer(bootstrap: str) -> KafkaProducer:
+    """Raises KafkaError when Kafka is away."""
+    return KafkaProducer(
+        bootstrap_servers=bootstrap,
+        client_id="livewatch-gateway",
+        acks="all",
+        enable_idempotence=True,
+        compression_type="lz4",
+        delivery_timeout_ms=20_000,
+        request_timeout_ms=10_000,
+        reconnect_backoff_max_ms=1_000,
+        linger_ms=5,
+        batch_size=1_000_000,
+        max_request_size=4 * MAX_BYTES,
+        max_block_ms=5_000,
+        allow_auto_create_topics=False,
+        metrics_enabled=False,
+    )
+
+
+class Drain:
+    """The thread that sends. `on_delivered` gets (id, bytes) of what Kafka has acknowledged."""
+
+    def __init__(self, path: Path, connect: Callable[[], KafkaProducer]) -> None:
+        self._path, self._connect = path, connect
+        self._on_delivered: OnDelivered = lambda _: None
+        self._changed = threading.Condition()
+        self._in_flight: dict[int, int] = {}
+        self._done: set[int] = set()
+        self._failed: BaseException | None = None
+        self._stop = False
+        self._new = True
+        self._caught_up = False
+        self.reachable = False
+        self._thread = threading.Thread(target=self._run, name="drain", daemon=True)
+
+    def start(self, on_delivered: OnDelivered) -> None:
+        self._on_delivered = on_delivered
+        self._thread.start()
+
+    def wake(self) -> None:
+        """There is something new in the spool."""
+        with self._changed:
+            self._new = True
+            self._changed.notify_all()
+
+    def close(self, patience_s: float) -> None:
+        """Send what is left, for so long at most; the rest stays in the spool for the next run."""
+        with self._changed:
+            self._changed.wait_for(self._idle, patience_s)
+            self._stop = True
+            self._changed.notify_all()
+        self._thread.join(10)
+
+    def _idle(self) -> bool:
+        return self._caught_up and not self._new and not self._in_flight and self._failed is None
+
+    def _run(self) -> None:
+        reader = Reader(self._path)
+        producer: KafkaProducer | None = None
+        last = 0
+        while not self._stop:
+            try:
+                producer = producer or self._connect()
+                last = self._send_page(producer, reader, last)
+                self._settle()
+            except kafka_errors.KafkaError as error:
+                self._say(error)
+                last = 0  # what was delivered meanwhile is known and passed over
+                if producer is not None and not isinstance(error, kafka_errors.RetriableError):
+                    self._close(producer)
+                    producer = None
+                self._pause(_PAUSE_S)
+        if producer is not None:
+            self._close(producer)
+        reader.close()
+
+    def _send_page(self, producer: KafkaProducer, reader: Reader, last: int) -> int:
+        """Hand the next batches over; the id up to which everything has been handed over."""
+        with self._changed:
+            self._new = False
+        page = reader.after(last, _PAGE)
+        with self._changed:
+            self._caught_up = not page
+            if not page:
+                self._changed.notify_all()
+                self._changed.wait_for(
+                    lambda: self._new or self._stop or self._failed is not None, _PAUSE_S
+                )
+        for stored in page:
+            with self._changed:
+                if stored.id in self._done:
+                    continue
+                self._changed.wait_for(self._has_room)
+                if self._failed is not None or self._stop:
+                    return last
+                self._in_flight[stored.id] = len(stored.batch.value)
+            self._hand_over(producer, stored)
+            last = stored.id
+        return page[-1].id if page else last
+
+    def _has_room(self) -> bool:
+        return (
+            self._failed is not None
+            or self._stop
+            or (
+                len(self._in_flight) < _MAX_IN_FLIGHT
+                and sum(self._in_flight.values()) < _MAX_BYTES_IN_FLIGHT
+            )
+        )
+
+    def _hand_over(self, producer: KafkaProducer, stored: Stored) -> None:
+        batch = stored.batch
+        try:
+            future = producer.send(
+                batch.topic, value=batch.value, headers=batch.headers, partition=batch.partition
+            )
+        except kafka_errors.KafkaError as error:
+            self._on_error(stored.id, error)
+            return
+        future.add_callback(self._on_ack, stored.id)
+        future.add_errback(self._on_error, stored.id)
+
+    def _on_ack(self, number: int, _metadata: Any) -> None:
+        with self._changed:
+            size = self._in_flight.pop(number, 0)
+            self._done.add(number)
+            if len(self._done) > 2 * _REMEMBERED:
+                self._done = set(sorted(self._done)[_REMEMBERED:])
+            self.reachable = True
+            self._changed.notify_all()
+        metrics.KAFKA_UP.set(1)
+        metrics.DELIVERED.inc()
+        self._on_delivered([(number, size)])
+
+    def _on_error(self, number: int, error: BaseException) -> None:
+        with self._changed:
+            self._in_flight.pop(number, None)
+            self._failed = error
+            self._changed.notify_all()
+
+    def _settle(self) -> None:
+        """After a failure: wait for everything in flight, then raise it."""
+        with self._changed:
+            if self._failed is None:
+                return
+            self._changed.wait_for(lambda: not self._in_flight or self._stop)
+            error, self._failed = self._failed, None
+        metrics.RESENT.inc()
+        if isinstance(error, kafka_errors.KafkaError):
+            raise error
+        raise kafka_errors.KafkaError(str(error))
+
+    def _say(self, error: BaseException) -> None:
+        self.reachable = False
+        metrics.KAFKA_UP.set(0)
+        log.warning("Kafka does not take batches; the spool keeps them", why=type(error).__name__)
+
+    def _pause(self, seconds: float) -> None:
+        with self._changed:
+            self._changed.wait_for(lambda: self._stop, seconds)
+
+    def _close(self, producer: KafkaProducer) -> None:
+        with suppress(kafka_errors.KafkaError):
+            producer.close(timeout=2)

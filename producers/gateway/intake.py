@@ -1,0 +1,208 @@
+"""Group commit: what many requests brought is sealed, signed and written down at once.
+
+A request waits for its group, `group_ms` at most plus the commit, and has its answer when the
+group is on disk. One thread does all the writing, so batches get their numbers in one place.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+
+import pyarrow as pa
+import structlog
+
+from producers.batcher import SealedBatch
+from producers.gateway import metrics
+from producers.gateway.sources import Sources
+from producers.gateway.store import Receipt, Signed, Store
+from producers.pacing import wall_ms
+from schemas.identity import to_headers
+from schemas.signing import Signer
+from schemas.telemetry import SampleType
+
+log = structlog.get_logger("livewatch.gateway")
+_HOUR_MS = 3_600_000
+
+
+@dataclass(frozen=True, slots=True)
+class IntakePolicy:
+    """`group_ms`: how long a group gathers; `spool_bytes`: no more is accepted beyond it;
+    `receipt_ms`: how long an idempotency key is remembered."""
+
+    group_ms: float = 25
+    spool_bytes: int = 1 << 30
+    receipt_ms: int = 24 * _HOUR_MS
+    poll_s: float = 0.5
+
+
+class SpoolFullError(Exception):
+    """Kafka is away and the disk's share is used up: not accepted."""
+
+
+@dataclass(slots=True)
+class Job:
+    """Rows of one request (None: the platform is only heard from; `final`: for the last time)."""
+
+    platform_id: str
+    sample: SampleType | None = None
+    rows: pa.RecordBatch | None = None
+    receipt: Receipt | None = None
+    final: bool = False
+    done: Future[None] = field(default_factory=Future)
+
+    @property
+    def bytes(self) -> int:
+        return self.rows.nbytes if self.rows is not None else 0
+
+
+class Intake:
+    """The thread that writes. `on_commit` is told after every group that brought batches."""
+
+    def __init__(
+        self,
+        store: Store,
+        sources: Sources,
+        signer: Signer | None,
+        policy: IntakePolicy,
+        on_commit: Callable[[], None],
+    ) -> None:
+        self._store, self._sources, self._signer = store, sources, signer
+        self._policy, self._on_commit = policy, on_commit
+        self._changed = threading.Condition()
+        self._jobs: list[Job] = []
+        self._waiting_bytes = 0
+        self._delivered: list[tuple[int, int]] = []
+        self._stopping = False
+        self._next_expiry = 0
+        self._thread = threading.Thread(target=self._run, name="intake", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def submit(self, job: Job) -> None:
+        """Hand a job over; `job.done` is set when it is durable. Raises SpoolFullError."""
+        with self._changed:
+            if self.full or self._stopping:
+                raise SpoolFullError
+            self._jobs.append(job)
+            self._waiting_bytes += job.bytes
+            if len(self._jobs) == 1:
+                self._changed.notify()
+
+    @property
+    def full(self) -> bool:
+        """Whether nothing more can be accepted until Kafka has taken something."""
+        return self._store.used_bytes + self._waiting_bytes >= self._policy.spool_bytes
+
+    def delivered(self, batches: Sequence[tuple[int, int]]) -> None:
+        """Kafka has these, (id, bytes) each: they leave the disk with the next group."""
+        with self._changed:
+            self._delivered += batches
+
+    def close(self) -> None:
+        """Write down what was handed over, then end."""
+        with self._changed:
+            self._stopping = True
+            self._changed.notify()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while True:
+            jobs, delivered, stopping = self._gather()
+            began = time.perf_counter()
+            try:
+                self._write(jobs)
+            except Exception as error:
+                # Whatever it was, the group is not written: its requests are told, the numbers
+                # that it used are never seen, and the next group finds a working state.
+                log.exception("a group could not be written", jobs=len(jobs))
+                self._renew()
+                _resolve(jobs, error)
+            else:
+                _resolve(jobs, None)
+            self._tidy(delivered)
+            if jobs:
+                metrics.GROUPS.observe(time.perf_counter() - began)
+            if stopping:
+                return
+
+    def _gather(self) -> tuple[list[Job], list[tuple[int, int]], bool]:
+        """Sleep until there is something to do, then let a group come together."""
+        with self._changed:
+            if not self._jobs and not self._stopping:
+                self._changed.wait(self._policy.poll_s)
+            gathering = bool(self._jobs) and not self._stopping
+        if gathering:
+            time.sleep(self._policy.group_ms / 1000)
+        with self._changed:
+            jobs, self._jobs = self._jobs, []
+            delivered, self._delivered = self._delivered, []
+            self._waiting_bytes = 0
+            return jobs, delivered, self._stopping
+
+    def _write(self, jobs: list[Job]) -> None:
+        now = wall_ms()
+        sealed = self._sealed(jobs, now)
+        receipts = [j.receipt for j in jobs if j.receipt is not None]
+        if sealed or receipts:
+            self._store.commit([self._signed(b) for b in sealed], receipts, now)
+        if sealed:
+            self._on_commit()
+
+    def _sealed(self, jobs: list[Job], now_ms: int) -> list[SealedBatch]:
+        sealed: list[SealedBatch] = []
+        groups: dict[tuple[str, SampleType], list[pa.RecordBatch]] = defaultdict(list)
+        for job in jobs:
+            if job.sample is not None and job.rows is not None and job.rows.num_rows:
+                groups[job.platform_id, job.sample].append(job.rows)
+            else:
+                self._sources.of(job.platform_id).alive(now_ms)
+        for (platform_id, sample), tables in groups.items():
+            sealed += self._sources.of(platform_id).add(sample, tables, now_ms)
+        sealed += self._sources.poll(now_ms)
+        for job in jobs:
+            if job.final:
+                sealed += self._sources.of(job.platform_id).goodbye(now_ms)
+        metrics.PLATFORMS.set(len(self._sources))
+        return sealed
+
+    def _signed(self, batch: SealedBatch) -> Signed:
+        ident, headers = batch.header.identity, to_headers(batch.header)
+        if self._signer is not None:
+            headers = self._signer.sign(ident.topic, ident.partition, headers, batch.value)
+        return Signed(ident.topic, ident.partition, headers, batch.value)
+
+    def _renew(self) -> None:
+        try:
+            epoch = self._store.next_epoch(wall_ms())
+        except sqlite3.Error:
+            epoch = max(wall_ms(), self._sources.epoch + 1)
+        self._sources.renew(epoch)
+
+    def _tidy(self, delivered: list[tuple[int, int]]) -> None:
+        """Forgetting may fail and be done again: a batch sent twice is one batch downstream."""
+        now = wall_ms()
+        try:
+            if delivered:
+                self._store.remove(delivered)
+            if now >= self._next_expiry:
+                self._next_expiry = now + _HOUR_MS
+                self._store.expire(now - self._policy.receipt_ms)
+        except sqlite3.Error:
+            log.exception("the spool could not be tidied")
+            self.delivered(delivered)
+        metrics.SPOOLED.set(self._store.used_bytes)
+
+
+def _resolve(jobs: list[Job], error: Exception | None) -> None:
+    for job in jobs:
+        if error is None:
+            job.done.set_result(None)
+        else:
+            job.done.set_exception(error)

@@ -1,0 +1,423 @@
+"""`Spool`: accept, seal, hand out oldest first, remove. See the package for the whole picture."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Self
+
+import pyarrow as pa
+
+from producers.batcher import SealPolicy
+from producers.spool.database import Database
+from producers.spool.entries import LAYOUT, Entry, Lane, Stored, assemble
+from producers.spool.errors import SpoolError, SpoolFull
+from producers.spool.lanes import Cut, LaneState, Waiting
+from producers.spool.status import OVERHEAD, SpoolStatus, status_of
+from schemas.identity import BatchHeader, BatchIdentity
+from schemas.telemetry import TOPICS, SampleType
+
+_SHIFT = 40
+_COST = "SELECT ifnull(sum(length(value) + ?), 0) FROM entries WHERE id BETWEEN ? AND ?"
+_HOLDS = (
+    "SELECT EXISTS (SELECT 1 FROM batches"
+    " WHERE refused = '' AND (rows > 0 OR final OR supersedes != ''))"
+)
+_KEY_KEPT_MS = 24 * 3600 * 1000
+
+
+@dataclass(frozen=True, slots=True)
+class SpoolLimits:
+    """`max_bytes` bounds what is accepted and not yet acknowledged; the file may be somewhat
+    larger. `power_safe`: an fsync before each acceptance (shared by all threads that wait);
+    without it a power cut, not a kill, can take back what was accepted since the last seal.
+    """
+
+    max_bytes: int = 1 << 30
+    power_safe: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """A sealed batch that is not acknowledged. `id` rises with the order of sealing."""
+
+    id: int
+    lane: int
+    first: int
+    last: int
+    header: BatchHeader
+
+
+@dataclass(slots=True)
+class _Ticket:
+    """What one caller wants accepted, and how that ended."""
+
+    entries: Sequence[Entry]
+    now_ms: int
+    key: str
+    note: bytes
+    cost: int
+    numbers: list[tuple[LaneState, Waiting]] = field(default_factory=list)
+    fresh: bool = True
+    error: Exception | None = None
+    done: bool = False
+
+
+class Spool:
+    """Thread-safe; one process at a time. Times are ms since epoch, of the sender's clock."""
+
+    def __init__(self, database: Database, limits: SpoolLimits, now_ms: int) -> None:
+        self._db, self.limits = database, limits
+        self._gate = threading.RLock()  # whoever writes or reads the file
+        self._queue: list[_Ticket] = []
+        self._queue_lock = threading.Lock()
+        self._room = threading.Condition()
+        self._bytes = 0
+        self._lanes: dict[Lane, LaneState] = {}
+        self._by_id: dict[int, LaneState] = {}
+        self._layouts: dict[int, pa.Schema] = {}
+        self._layout_id: dict[SampleType, int] = {}
+        self.epoch = 0
+        self._load(now_ms)
+
+    @classmethod
+    def open(cls, directory: Path, limits: SpoolLimits, now_ms: int) -> Self:
+        """Open or create the spool in `directory`, which no other process may use.
+
+        Batches sealed before keep their identity; new ones get a new epoch, so that a restored
+        copy of the file can never give a known identity to other rows.
+        Raises SpoolBusy, SpoolCorrupt, SpoolError.
+        """
+        database = Database(
+            directory, max_bytes=limits.max_bytes, now_ms=now_ms, power_safe=limits.power_safe
+        )
+        return cls(database, limits, now_ms)
+
+    def close(self) -> None:
+        """Give the file up; what is in it stays."""
+        with self._gate:
+            self._db.close()
+
+    # -- what is kept ---------------------------------------------------------------------
+
+    @property
+    def used_bytes(self) -> int:
+        """What is accepted and not acknowledged, in bytes."""
+        return self._bytes
+
+    def holds_rows(self) -> bool:
+        """Whether anything but heartbeats waits to be sealed or acknowledged."""
+        with self._gate:
+            waiting = any(lane.waiting for lane in self._lanes.values())
+            return waiting or bool(self._db.sql.execute(_HOLDS).fetchone()[0])
+
+    def status(self) -> SpoolStatus:
+        with self._gate:
+            return status_of(self._db.sql)
+
+    def partitions(self, platform_id: str, source: str) -> int:
+        """How many partitions the source was registered with; 0 when it is unknown."""
+        mine = [
+            x.partition for x in self._lanes if (x.platform_id, x.source) == (platform_id, source)
+        ]
+        return max(mine, default=-1) + 1
+
+    def sources(self) -> list[tuple[str, str]]:
+        """The registered (platform id, source)s."""
+        return list(dict.fromkeys((x.platform_id, x.source) for x in self._lanes))
+
+    def setting(self, name: str, default: str) -> str:
+        """A text kept with the spool; `default` is written down the first time."""
+        with self._gate, self._db.sealing() as sql:
+            sql.execute("INSERT OR IGNORE INTO meta VALUES (?, ?)", (f"setting/{name}", default))
+            question = "SELECT value FROM meta WHERE name = ?"
+            return str(sql.execute(question, (f"setting/{name}",)).fetchone()[0])
+
+    def register(self, platform_id: str, source: str, partitions: int) -> None:
+        """Make the lanes of a source: from now on each says that it is alive."""
+        wanted = [Lane(platform_id, source, t, p) for t in SampleType for p in range(partitions)]
+        with self._gate:
+            new = [lane for lane in wanted if lane not in self._lanes]
+            if not new:
+                return
+            with self._db.sealing() as sql:
+                ids = [_insert_lane(sql, lane) for lane in new]
+            for number, lane in zip(ids, new, strict=True):
+                self._add_lane(LaneState(number, lane))
+
+    # -- accepting ------------------------------------------------------------------------
+
+    def append(
+        self,
+        entries: Sequence[Entry],
+        now_ms: int,
+        *,
+        timeout_s: float = 0.0,
+        key: str = "",
+        note: bytes = b"",
+    ) -> bool:
+        """Accept entries of registered lanes, all or none; on return they are durable.
+
+        Waits up to `timeout_s` for room. With a `key`, False says that the key was accepted
+        within the last 24 hours and nothing was taken now. Raises SpoolFull, SpoolError, and
+        ValueError for a lane that is not registered.
+        """
+        if any(e.lane not in self._lanes for e in entries):
+            raise ValueError("a lane is not registered with the spool")
+        cost = sum(len(e.value) + OVERHEAD for e in entries)
+        self._reserve(cost, timeout_s)
+        ticket = _Ticket(entries, now_ms, key, note, cost)
+        with self._queue_lock:
+            self._queue.append(ticket)
+        with self._gate:
+            if not ticket.done:  # else somebody committed it together with his own
+                self._commit_queued()
+        if ticket.error or not ticket.fresh:
+            self._release(cost)
+        if ticket.error:
+            raise ticket.error
+        return ticket.fresh
+
+    def note(self, key: str) -> bytes | None:
+        """The note that was accepted with a key; None when the key is unknown."""
+        with self._gate:
+            row = self._db.sql.execute("SELECT note FROM keys WHERE key = ?", (key,)).fetchone()
+        return None if row is None else bytes(row[0])
+
+    def _reserve(self, cost: int, timeout_s: float) -> None:
+        deadline = time.monotonic() + timeout_s
+        with self._room:
+            while self._bytes + cost > self.limits.max_bytes:
+                left = deadline - time.monotonic()
+                if left <= 0 or cost > self.limits.max_bytes:
+                    raise SpoolFull(
+                        f"the spool is full ({self._bytes:,} of {self.limits.max_bytes:,} bytes): "
+                        "Kafka is away or slower than the samples"
+                    )
+                self._room.wait(left)
+            self._bytes += cost
+
+    def _release(self, cost: int) -> None:
+        with self._room:
+            self._bytes -= cost
+            self._room.notify_all()
+
+    def _commit_queued(self) -> None:
+        with self._queue_lock:
+            tickets, self._queue = self._queue, []
+        try:
+            with self._db.accepting() as sql:
+                for ticket in tickets:
+                    self._insert(sql, ticket)
+        except Exception as error:  # whatever it is, each caller must learn of it
+            for ticket in tickets:
+                ticket.error = error
+        else:
+            for ticket in tickets:
+                for lane, waiting in ticket.numbers:
+                    lane.add(waiting)
+        finally:
+            for ticket in tickets:
+                ticket.done = True
+
+    def _insert(self, sql: sqlite3.Connection, ticket: _Ticket) -> None:
+        if ticket.key:
+            given = (ticket.key, ticket.now_ms, ticket.note)
+            sql.execute("DELETE FROM keys WHERE at_ms < ?", (ticket.now_ms - _KEY_KEPT_MS,))
+            ticket.fresh = (
+                sql.execute("INSERT OR IGNORE INTO keys VALUES (?, ?, ?)", given).rowcount > 0
+            )
+            if not ticket.fresh:
+                return
+        for e in ticket.entries:
+            lane = self._lanes[e.lane]
+            number, lane.next_number = lane.next_number, lane.next_number + 1
+            sql.execute(
+                "INSERT INTO entries VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (
+                    lane.id << _SHIFT | number, e.rows, e.first_ms, ticket.now_ms,
+                    self._layout_id[e.lane.sample], e.single, e.supersedes, e.reason, e.value,
+                ),
+            )  # fmt: skip
+            waiting = Waiting(
+                number, e.rows, len(e.value), e.first_ms, ticket.now_ms, e.supersedes, e.reason
+            )
+            ticket.numbers.append((lane, waiting))
+
+    # -- sealing --------------------------------------------------------------------------
+
+    def seal(
+        self, now_ms: int, policy: SealPolicy, watermark_ms: int, *, all_of_it: bool = False
+    ) -> int:
+        """Give what is due its identity, and each silent lane a heartbeat; how many batches.
+
+        `watermark_ms` promises that no row before it will be accepted any more; a batch's own
+        never passes a row that still waits in its lane. Raises SpoolError; nothing is lost then.
+        """
+        with self._gate:
+            cuts = [
+                (lane, cut)
+                for lane in self._lanes.values()
+                for cut in lane.due(now_ms, policy, all_of_it=all_of_it)
+            ]
+            self._write(cuts, now_ms, watermark_ms)
+        return len(cuts)
+
+    def goodbye(self, now_ms: int, watermark_ms: int) -> None:
+        """Every lane says that nothing more will come; seal everything before."""
+        with self._gate:
+            cuts = [(lane, lane.heartbeat(final=True)) for lane in self._lanes.values()]
+            self._write(cuts, now_ms, watermark_ms)
+
+    def _write(self, cuts: list[tuple[LaneState, Cut]], now_ms: int, promise_ms: int) -> None:
+        if not cuts:
+            return
+        ahead: dict[int, int] = {}
+        rows = []
+        for lane, cut in cuts:
+            sequence = lane.sequence + ahead.setdefault(lane.id, 0)
+            ahead[lane.id] += 1
+            rows.append(
+                (
+                    lane.id, self.epoch, sequence, cut.first, cut.last, cut.rows,
+                    lane.watermark_after(cut, promise_ms), now_ms, cut.final,
+                    cut.supersedes, cut.reason,
+                )
+            )  # fmt: skip
+        with self._db.sealing() as sql:
+            sql.executemany(
+                "INSERT INTO batches (lane, epoch, sequence, first, last, rows, watermark_ms,"
+                " sealed_ms, final, supersedes, reason) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                rows,
+            )
+        for lane, cut in cuts:
+            lane.sealed(cut, now_ms, promise_ms)
+        with self._room:
+            self._bytes += OVERHEAD * len(cuts)
+
+    # -- handing out ----------------------------------------------------------------------
+
+    def pending(self, after: int, limit: int) -> list[Pending]:
+        """Sealed batches with an id above `after`, oldest first."""
+        with self._gate:
+            found = self._db.sql.execute(
+                "SELECT id, lane, epoch, sequence, first, last, rows, watermark_ms, sealed_ms,"
+                " final, supersedes, reason FROM batches WHERE id > ? AND refused = ''"
+                " ORDER BY id LIMIT ?",
+                (after, limit),
+            ).fetchall()
+            return [self._pending(row) for row in found]
+
+    def _pending(self, row: tuple[int, ...]) -> Pending:
+        number, lane_id, epoch, sequence, first, last, *said = row
+        lane = self._by_id[lane_id].lane
+        identity = BatchIdentity(
+            lane.platform_id, lane.source, epoch, lane.sample.topic, lane.partition, sequence
+        )
+        rows, watermark, sealed, final, supersedes, reason = said
+        header = BatchHeader(
+            identity, rows, watermark, sealed, bool(final), str(supersedes), str(reason)
+        )
+        return Pending(number, lane_id, first, last, header)
+
+    def load(self, batch: Pending) -> pa.RecordBatch | None:
+        """The batch's rows, schema `ARROW[sample]`; None when it has none.
+
+        Raises SpoolError when they cannot be read: then `refuse` sets the batch aside.
+        """
+        with self._gate:
+            found = self._db.sql.execute(
+                "SELECT layout, single, value FROM entries WHERE id BETWEEN ? AND ? AND rows > 0",
+                (batch.lane << _SHIFT | batch.first, batch.lane << _SHIFT | batch.last),
+            ).fetchall()
+        if batch.last < batch.first or not batch.header.rows:
+            return None
+        try:
+            stored = [Stored(self._layouts[at], bool(one), value) for at, one, value in found]
+            rows = assemble(stored, batch.header.identity.sample)
+        except (ValueError, KeyError, TypeError, OSError, pa.ArrowException) as error:
+            kind = type(error).__name__
+            raise SpoolError(f"{batch.header.identity.id}: cannot be read ({kind})") from None
+        if rows.num_rows != batch.header.rows:
+            raise SpoolError(f"{batch.header.identity.id}: rows are missing from the file")
+        return rows
+
+    def done(self, batches: Sequence[Pending]) -> None:
+        """Kafka has acknowledged them: remove them and their rows."""
+        freed = 0
+        with self._gate:
+            with self._db.removing() as sql:
+                for b in batches:
+                    span = (b.lane << _SHIFT | b.first, b.lane << _SHIFT | b.last)
+                    freed += OVERHEAD + sql.execute(_COST, (OVERHEAD, *span)).fetchone()[0]
+                    sql.execute("DELETE FROM entries WHERE id BETWEEN ? AND ?", span)
+                    sql.execute("DELETE FROM batches WHERE id = ?", (b.id,))
+            for b in batches:
+                self._by_id[b.lane].pending -= 1
+        self._release(freed)
+
+    def refuse(self, batch: Pending, reason: str) -> None:
+        """Set a batch aside that can never be sent; it stays in the file and in the status."""
+        with self._gate:
+            with self._db.removing() as sql:
+                sql.execute("UPDATE batches SET refused = ? WHERE id = ?", (reason, batch.id))
+            self._by_id[batch.lane].pending -= 1
+
+    # -- opening --------------------------------------------------------------------------
+
+    def _load(self, now_ms: int) -> None:
+        with self._db.sealing() as sql:
+            last = sql.execute("SELECT value FROM meta WHERE name = 'epoch'").fetchone()
+            self.epoch = max(now_ms, last[0] + 1 if last else 0)
+            kept = [("epoch", self.epoch), ("max_bytes", self.limits.max_bytes)]
+            sql.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", kept)
+            self._load_layouts(sql)
+        sql = self._db.sql
+        for number, platform, source, topic, partition in sql.execute("SELECT * FROM lanes"):
+            self._add_lane(LaneState(number, Lane(platform, source, TOPICS[topic], partition)))
+        sealed_to = self._load_batches(sql)
+        self._load_entries(sql, sealed_to)
+        self._bytes = status_of(sql).bytes
+
+    def _load_layouts(self, sql: sqlite3.Connection) -> None:
+        for sample, layout in LAYOUT.items():
+            given = (layout.serialize().to_pybytes(),)
+            sql.execute("INSERT OR IGNORE INTO layouts (layout) VALUES (?)", given)
+            found = sql.execute("SELECT id FROM layouts WHERE layout = ?", given).fetchone()
+            self._layout_id[sample] = found[0]
+        for number, layout in sql.execute("SELECT id, layout FROM layouts"):
+            self._layouts[number] = pa.ipc.read_schema(pa.py_buffer(layout))
+
+    def _load_batches(self, sql: sqlite3.Connection) -> dict[int, int]:
+        sealed_to: dict[int, int] = {}
+        for lane, last, refused in sql.execute("SELECT lane, last, refused FROM batches"):
+            sealed_to[lane] = max(sealed_to.get(lane, 0), last)
+            self._by_id[lane].pending += not refused
+        return sealed_to
+
+    def _load_entries(self, sql: sqlite3.Connection, sealed_to: dict[int, int]) -> None:
+        """What was accepted and not sealed waits again, with its old time of acceptance."""
+        columns = "id, rows, length(value), first_ms, accepted_ms, supersedes, reason"
+        for number, *rest in sql.execute(f"SELECT {columns} FROM entries ORDER BY id"):  # noqa: S608
+            lane = self._by_id[number >> _SHIFT]
+            number &= (1 << _SHIFT) - 1
+            lane.next_number = number + 1
+            if number > sealed_to.get(lane.id, 0):
+                lane.add(Waiting(number, *rest))
+        for number, last in sealed_to.items():
+            lane = self._by_id[number]
+            lane.next_number = max(lane.next_number, last + 1)
+
+    def _add_lane(self, state: LaneState) -> None:
+        self._lanes[state.lane] = state
+        self._by_id[state.id] = state
+
+
+def _insert_lane(sql: sqlite3.Connection, lane: Lane) -> int:
+    named = (lane.platform_id, lane.source, lane.sample.topic, lane.partition)
+    question = "INSERT INTO lanes (platform_id, source, topic, partition) VALUES (?, ?, ?, ?)"
+    return int(sql.execute(question, named).lastrowid or 0)
