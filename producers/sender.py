@@ -21,7 +21,7 @@ import structlog
 from producers import metrics
 from producers.batcher import EMPTY, SealedBatch, SealPolicy
 from producers.connect import connect
-from producers.errors import PushError
+from producers.errors import PushError, StoppedError
 from producers.pacing import wall_ms
 from producers.spool import Pending, Spool, SpoolError
 from producers.transport import KafkaSink, TransportPolicy
@@ -131,6 +131,8 @@ class Sender:
         while not self._stop.is_set():
             try:
                 step()
+            except StoppedError:
+                return
             except PushError as error:
                 self._say(str(error))
             except Exception as error:

@@ -48,6 +48,7 @@ class Database:
         self.path = directory / FILE
         self._max_pages = max_bytes // PAGE + 256
         self._accept = "FULL" if power_safe else "NORMAL"
+        self._mode = ("", 0)
         self._lock = _locked(directory)
         try:
             self.sql = _connect(self.path)
@@ -89,8 +90,10 @@ class Database:
     @contextmanager
     def _transaction(self, synchronous: str, pages: int) -> Iterator[sqlite3.Connection]:
         try:
-            self.sql.execute(f"PRAGMA synchronous={synchronous}")
-            self.sql.execute(f"PRAGMA max_page_count={pages}")
+            if self._mode != (synchronous, pages):
+                self.sql.execute(f"PRAGMA synchronous={synchronous}")
+                self.sql.execute(f"PRAGMA max_page_count={pages}")
+                self._mode = (synchronous, pages)
             self.sql.execute("BEGIN IMMEDIATE")
             yield self.sql
             self.sql.execute("COMMIT")
