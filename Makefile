@@ -33,6 +33,7 @@ format: setup ## rewrite the code in the project's style
 
 bench: setup ## measure speed and memory; prints JSON
 	@$(BIN)/python -m benchmarks.fold $(ARGS)
+	@$(BIN)/python -m benchmarks.sdk
 
 lock: setup ## compile pyproject.toml into requirements.lock, with hashes
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --group dev pyproject.toml -o requirements.lock

@@ -14,6 +14,7 @@ from producers.keys.command import app as keys
 from producers.replay.command import replay
 from producers.shell import set_up_logs
 from producers.simulate.command import simulate
+from producers.spool.command import app as spool
 
 app = typer.Typer(
     name="livewatch-push",
@@ -28,6 +29,7 @@ app.command(no_args_is_help=True)(replay)
 app.command()(gateway)
 app.add_typer(keys)
 app.add_typer(gateway_keys)
+app.add_typer(spool)
 
 
 @app.callback()

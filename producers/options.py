@@ -8,12 +8,14 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from producers import metrics, settings
 from producers.batcher import SealPolicy
 from producers.connect import connect, endpoints
 from producers.errors import UsageError
+from producers.keys.files import load_signer
 from producers.shell import UNSIGNED, stop_on_signals
 from producers.transport import KafkaSink, TransportPolicy
 
@@ -25,6 +27,7 @@ class Access:
     bootstrap: str | None
     wait_s: float | None
     metrics_port: int | None
+    signing_key: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -43,13 +46,15 @@ def connected(access: Access) -> Iterator[Connected]:
     where = access.bootstrap or env.bootstrap
     wait_s = env.wait_s if access.wait_s is None else access.wait_s
     endpoints(where)
-    sys.stderr.write(UNSIGNED + "\n")
+    signer = load_signer(access.signing_key) if access.signing_key else None
+    if signer is None:
+        sys.stderr.write(UNSIGNED + "\n")
     with stop_on_signals() as stop:
         partitions = connect(where, wait_s, stop.is_set)
         if access.metrics_port is not None:
             _serve_metrics(access.metrics_port)
         policy = TransportPolicy(env.max_in_flight_batches, env.max_in_flight_bytes)
-        sink = KafkaSink(where, policy, stop.is_set)
+        sink = KafkaSink(where, policy, stop.is_set, signer)
         try:
             yield Connected(sink, partitions, stop)
         finally:

@@ -88,7 +88,7 @@ class Checker:
         self, sample: SampleType, rows: pa.RecordBatch | Sequence[Mapping[str, Any]], now_ms: int
     ) -> pa.RecordBatch:
         """Many rows, schema `ARROW[sample]`. Raises RowsRefusedError; then none may be taken."""
-        batch = rows if isinstance(rows, pa.RecordBatch) else _gather(rows, sample)
+        batch = rows if isinstance(rows, pa.RecordBatch) else gather(rows, sample)
         batch = _conform(batch, sample)
         errors = row_errors(batch, sample, now_ms)
         if errors:
@@ -177,7 +177,7 @@ def _whole(value: Any, name: str) -> int:
         raise ContractError(name, "must be a whole number") from None
 
 
-def _gather(rows: Sequence[Mapping[str, Any]], sample: SampleType) -> pa.RecordBatch:
+def gather(rows: Sequence[Mapping[str, Any]], sample: SampleType) -> pa.RecordBatch:
     """Rows as mappings to columns; a field that no row has is null."""
     known = ARROW[sample]
     names = {name for row in rows for name in row}

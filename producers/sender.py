@@ -21,7 +21,7 @@ import structlog
 from producers import metrics
 from producers.batcher import EMPTY, SealedBatch, SealPolicy
 from producers.connect import connect
-from producers.errors import PushError, StoppedError
+from producers.errors import PushError, StoppedError, TransportError
 from producers.pacing import wall_ms
 from producers.spool import Pending, Spool, SpoolError
 from producers.transport import KafkaSink, TransportPolicy
@@ -59,7 +59,12 @@ class Sender:
         policy: SenderPolicy | None = None,
         signer: Signer | None = None,
         now_ms: Callable[[], int] = wall_ms,
+        *,
+        live: bool = True,
     ) -> None:
+        """`live` False: send what is there; no heartbeats as time passes, and no promise of how
+        far event time has come, which only the process that takes samples can make."""
+        self._live = live
         self._spool, self._bootstrap, self._signer = spool, bootstrap, signer
         self._policy = policy or SenderPolicy()
         self._now = now_ms
@@ -71,6 +76,7 @@ class Sender:
         self._threads = [
             threading.Thread(target=self._guard, args=(step,), name=name, daemon=True)
             for name, step in (("spool-seal", self._seal), ("spool-send", self._run))
+            if live or step == self._run
         ]
 
     def start(self) -> Self:
@@ -111,7 +117,7 @@ class Sender:
     def seal(self, *, all_of_it: bool = False) -> None:
         """Seal what is due. Raises SpoolError."""
         now = self._now()
-        promise = now - self._policy.delay_ms
+        promise = now - self._policy.delay_ms if self._live else 0
         if self._spool.seal(now, self._policy.seal, promise, all_of_it=all_of_it):
             self._work.set()
         metrics.SPOOL_BYTES.set(self._spool.used_bytes)
@@ -150,7 +156,7 @@ class Sender:
             return
         partitions = connect(self._bootstrap, self._policy.connect_s, self._stop.is_set)
         for platform, source in self._spool.sources():
-            self._spool.register(platform, source, partitions)
+            self._check_partitions(platform, source, partitions)
         self._acked.clear()
         self._in_hand.clear()
         sink = KafkaSink(
@@ -164,6 +170,14 @@ class Sender:
                 sink.flush(0)  # sends again what failed, and raises what Kafka refused for good
             sink.flush(5.0)
             self._remove()
+
+    def _check_partitions(self, platform: str, source: str, partitions: int) -> None:
+        """More partitions than the spool knows get lanes, and so heartbeats; sessions that run
+        keep the shard that they have. Raises TransportError where there are fewer."""
+        known = self._spool.partitions(platform, source)
+        if partitions < known:
+            raise TransportError(f"the topics have {partitions} partitions, the spool has {known}")
+        self._spool.register(platform, source, partitions)
 
     def _send_some(self, sink: KafkaSink, last: int) -> int:
         """Hand over the next batches; the id of the last one."""

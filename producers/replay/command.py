@@ -66,6 +66,7 @@ def replay(
     linger: Annotated[str, Option(help="longest wait of a row for its batch")] = "500ms",
     wait: Annotated[float | None, Option(help="seconds to wait for Kafka at the start")] = None,
     metrics_port: Annotated[int | None, Option(help="serve Prometheus metrics here")] = None,
+    signing_key: Annotated[Path | None, Option(help="Ed25519 key (PEM) to sign with")] = None,
     as_json: Annotated[bool, Option("--json", help="print the summary as JSON")] = False,
 ) -> None:
     """Replay counts from a file as telemetry.
@@ -108,7 +109,7 @@ def replay(
         ).start_ms
 
     start()  # what is wrong is said before Kafka is waited for
-    with connected(Access(bootstrap, wait, metrics_port)) as kafka, Meter() as meter:
+    with connected(Access(bootstrap, wait, metrics_port, signing_key)) as kafka, Meter() as meter:
         maker = RowMaker(mapping, secret, file.stem, kafka.partitions)
         place = (platform, source)
         run = ReplayRun(

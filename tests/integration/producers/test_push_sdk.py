@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import random
+import subprocess
+import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -237,3 +240,31 @@ def test_planted_personal_data_does_not_pass_and_clean_data_does() -> None:
 def test_the_check_would_see_what_passes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Checker, "_fault", lambda *_: None)
     assert personal_data.run(2_000, seed=11)["pii_passed"] > 50
+
+
+def push(*arguments: object) -> subprocess.CompletedProcess[str]:
+    argv = [sys.executable, "-m", "producers.cli", *map(str, arguments)]
+    return subprocess.run(argv, capture_output=True, text=True, timeout=120)
+
+
+def test_a_spool_is_looked_at_and_drained_by_command(topics: str, tmp_path: Path) -> None:
+    live = client(tmp_path / "spool", NOWHERE)
+    show = live.session(**SHOW)
+    for number in range(50):
+        show.orders(1, paid_fen=number)
+    told = json.loads(push("spool", "status", tmp_path / "spool", "--json").stdout)
+    assert (told["rows"], told["refused"]) == (50, 0)
+    busy = push("spool", "drain", tmp_path / "spool", "--bootstrap", topics)
+    assert busy.returncode == 1
+    assert "in use by process" in busy.stderr
+    live.close(0)
+    key = tmp_path / "p01.pem"
+    push("keys", "create", key, "--owner", "platform/p01")
+    drain = ("spool", "drain", tmp_path / "spool", "--signing-key", key)
+    away = push(*drain, "--bootstrap", NOWHERE, "--wait", "1")
+    assert (away.returncode, "rows stay in the spool" in away.stderr) == (1, True)
+    done = push(*drain, "--bootstrap", topics)
+    assert (done.returncode, done.stdout) == (0, "sent 50 rows; the spool is empty\n")
+    assert paid(topics) == Counter(range(50))
+    assert all(SIGNATURE_HEADER in dict(r.headers) for r in records(topics))
+    assert push("spool", "status", tmp_path / "none").returncode == 1

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import doctest
+import hashlib
+import hmac
 import json
 import pickle
 from pathlib import Path
@@ -14,8 +17,10 @@ from producers.anonymise import (
     Secret,
     key_epoch_at,
     link,
+    pseudonyms,
     random_id,
     read_linkage,
+    secret,
     write_linkage,
 )
 from producers.anonymise.pseudonyms import DOMAINS
@@ -38,8 +43,6 @@ def test_pseudonyms_differ_by_domain_epoch_and_secret_and_are_stable() -> None:
     assert len(made) == 16
     again = Pseudonyms(Secret(KEY), 25).make("room", "13812345678")
     # The published recipe, so that another language can make the same.
-    import hashlib
-    import hmac
 
     message = b"livewatch-pseudonym-v1\nroom\n25\n0\n13812345678"
     assert again == hmac.new(KEY, message, hashlib.sha256).hexdigest()[:32]
@@ -63,11 +66,11 @@ def test_a_secret_shows_itself_nowhere(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="read by others"):
         Secret.from_file(file)
     file.chmod(0o600)
-    secret = Secret.from_file(file)
-    assert secret.reveal() == KEY
-    assert KEY.decode() not in f"{secret} {secret!r} {Pseudonyms(secret, 1)!r}"
+    kept = Secret.from_file(file)
+    assert kept.reveal() == KEY
+    assert KEY.decode() not in f"{kept} {kept!r} {Pseudonyms(kept, 1)!r}"
     with pytest.raises(TypeError):
-        pickle.dumps(secret)
+        pickle.dumps(kept)
     with pytest.raises(UsageError, match="at least 32 bytes"):
         Secret(b"short")
 
@@ -174,3 +177,10 @@ def test_random_ids_are_random() -> None:
     weak = iter(["0" * 32, "1" * 32, "9f86d081884c7d659a2feaa0c55ad015"])
     assert random_id(lambda: next(weak)) == "9f86d081884c7d659a2feaa0c55ad015"
     assert all(pseudonym_fault(random_id()) is None for _ in range(1000))
+
+
+def test_the_examples_in_the_docstrings_hold() -> None:
+    for module in (secret, pseudonyms):
+        found = doctest.testmod(module)
+        assert found.attempted > 0
+        assert found.failed == 0
