@@ -14,7 +14,16 @@ from schemas.telemetry import MAX_BYTES, SampleType
 FLAGS_TOPIC = "flags.v1"
 FOLD_STATE = "fold-state"
 ROLLUP_STATE = "rollup-state"
+DAY_MS = 86_400_000
 _MAX_MESSAGE = str(MAX_BYTES + 100_000)
+_COMPACTED = {
+    "cleanup.policy": "compact",
+    "max.message.bytes": _MAX_MESSAGE,
+    # What was written over is compacted away within a day, however little is written.
+    "segment.ms": str(DAY_MS),
+    "max.compaction.lag.ms": str(DAY_MS),
+    "delete.retention.ms": str(DAY_MS),
+}
 
 
 class TopicError(Exception):
@@ -37,18 +46,36 @@ def changelog(group: str, table: str) -> str:
 
 def specs(group: str, partitions: int) -> list[TopicSpec]:
     """Every topic. Telemetry and the first stage's changelog have the same partition count."""
-    stamped = {"message.timestamp.type": "LogAppendTime", "max.message.bytes": _MAX_MESSAGE}
-    compacted = {"cleanup.policy": "compact", "max.message.bytes": _MAX_MESSAGE}
-    telemetry = [TopicSpec(t.topic, partitions, stamped) for t in SampleType]
-    dead = [TopicSpec(t.dlq_topic, 1, {"max.message.bytes": _MAX_MESSAGE}) for t in SampleType]
+    stamped = {"message.timestamp.type": "LogAppendTime"}
+    telemetry = [TopicSpec(t.topic, partitions, stamped | _kept(7)) for t in SampleType]
+    dead = [TopicSpec(t.dlq_topic, 1, _kept(14)) for t in SampleType]
     return [
         *telemetry,
         *dead,
-        TopicSpec(CELLS_TOPIC, 1, stamped),
-        TopicSpec(FLAGS_TOPIC, 1, stamped),
-        TopicSpec(changelog(group, FOLD_STATE), partitions, compacted),
-        TopicSpec(changelog(group, ROLLUP_STATE), 1, compacted),
+        TopicSpec(CELLS_TOPIC, 1, stamped | _kept(7)),
+        TopicSpec(FLAGS_TOPIC, 1, stamped | _kept(30)),
+        TopicSpec(changelog(group, FOLD_STATE), partitions, _COMPACTED),
+        TopicSpec(changelog(group, ROLLUP_STATE), 1, _COMPACTED),
     ]
+
+
+def _kept(days: int) -> dict[str, str]:
+    """A topic whose records are deleted after so many days, and one more for their segment."""
+    return {
+        "cleanup.policy": "delete",
+        "retention.ms": str(days * DAY_MS),
+        "segment.ms": str(DAY_MS),
+        "max.message.bytes": _MAX_MESSAGE,
+    }
+
+
+def bounds_ms(group: str, partitions: int) -> dict[str, int]:
+    """After how many ms at most a record, or an entry that was written over, is gone from disk."""
+    out = {}
+    for spec in specs(group, partitions):
+        name = "max.compaction.lag.ms" if "compact" in spec.config["cleanup.policy"] else None
+        out[spec.name] = int(spec.config[name or "retention.ms"]) + DAY_MS
+    return out
 
 
 def ensure(bootstrap: str, group: str, partitions: int, replication: int = 1) -> list[str]:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import typer
 
+from deploy.operations import commands
+
 app = typer.Typer(
     name="ops",
     no_args_is_help=True,
@@ -21,3 +23,6 @@ app = typer.Typer(
 @app.callback()
 def _ops() -> None:
     """A group even while it has one verb only."""
+
+
+commands.register(app)

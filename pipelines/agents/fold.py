@@ -11,6 +11,7 @@ from pipelines.agents.signers import ANYONE, Signers, reason_of
 from pipelines.agents.stage import CLOSED_BIT, Entries, Output, Record, Work
 from pipelines.core.columns import TableColumns
 from pipelines.core.detect import DEFAULT_POLICY, SpikePolicy
+from pipelines.core.erasure import Erasures, erase_sessions
 from pipelines.core.flags import FlagEvent
 from pipelines.core.fold import checkpoint
 from pipelines.core.fold.clock import (
@@ -61,6 +62,8 @@ class FoldStage:
         self._signers = signers
         self.state = FoldState(partition, partitions, clock, spikes)
         self.present: Present = {}
+        self.erased = Erasures()
+        self._rewrite: Entries = {}
         self._instruments = instruments
         self._version = 0
         self._ticks = 0
@@ -80,8 +83,9 @@ class FoldStage:
         if head is None:
             return Output()
         flags = checkpoint.restore(self.state, head, entries)
+        ended, self._rewrite = erase_sessions(self.state, entries, self.erased)
         self._bins = self.state.monitor.bins_closed
-        return Output(flags=flags)
+        return Output(flags=flags + ended)
 
     def fold(self, record: Record) -> Work:
         try:
@@ -98,9 +102,13 @@ class FoldStage:
             refuse_half(batch, *self.state.sessions.shard)
         except ContractError as error:
             done = refuse(self.state, header, record.broker_ms)
+            after = (done.source, done.source_after)
+            if record.broker_ms < self.erased.before(header.identity.platform_id):
+                return Work(NO_MINUTE, after)
             reason = "epoch" if error.field == "ce_epoch" else "value"
             self._instruments.refused_batches.labels(reason).inc()
-            return self._dead(record, NO_MINUTE, (done.source, done.source_after), [str(error)])
+            return self._dead(record, NO_MINUTE, after, [str(error)])
+        batch = self.erased.strip(batch, record.broker_ms)
         done = fold(self.state, batch, record.offset, record.broker_ms)
         self._count(record.topic, done)
         work = Work(done.minute, (done.source, done.source_after))
@@ -168,7 +176,9 @@ class FoldStage:
         return Output(messages=[encode(p) for p in partials], flags=flags)
 
     def book(self, outbox: list[FlagEvent]) -> Entries:
-        return checkpoint.session_entries(self.state) | checkpoint.book_entry(self.state, outbox)
+        rewrite, self._rewrite = self._rewrite, {}
+        kept = checkpoint.session_entries(self.state) | checkpoint.book_entry(self.state, outbox)
+        return rewrite | kept
 
     def head(self) -> dict[str, Any]:
         return checkpoint.head(self.state)

@@ -14,6 +14,7 @@ from pipelines.agents.partition import Moved, Partition
 from pipelines.agents.rollup import RollupStage
 from pipelines.agents.stage import Stage
 from pipelines.agents.store import Event, StateStore
+from pipelines.sinks.erased import erasures
 from pipelines.sinks.present import present_batches
 
 if TYPE_CHECKING:
@@ -94,6 +95,8 @@ class Owned:
         stage = self._stages[name](number)
         partition = Partition(number, generation, stage, StateStore(self._tables[name]), worker)
         tps = {topic: TP(topic, number) for topic in stage.topics}
+        # What must not come back has to be known before anything is restored.
+        stage.erased = await erasures(worker.warehouse)
         try:
             begins = await worker.app.consumer.earliest_offsets(*tps.values())
             ends = await worker.app.consumer.highwaters(*tps.values())

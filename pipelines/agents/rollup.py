@@ -10,6 +10,7 @@ import structlog
 
 from pipelines.agents.stage import CLOSED_BIT, Entries, Output, Record, Work
 from pipelines.core.detect import DEFAULT_POLICY, SpikePolicy
+from pipelines.core.erasure import Erasures, erase_merchants
 from pipelines.core.flags import FlagEvent
 from pipelines.core.fold.clock import TopicClock
 from pipelines.core.partials import CELLS_TOPIC, decode
@@ -31,6 +32,7 @@ class RollupStage:
 
     def __init__(self, partitions: int, spikes: SpikePolicy = DEFAULT_POLICY) -> None:
         self.state = RollupState(partitions, spikes)
+        self.erased = Erasures()
         self._keys = checkpoint.KeyEntries()
         self._version = 0
         self._ticks = 0
@@ -49,6 +51,7 @@ class RollupStage:
         if head is None:
             return Output()
         flags = checkpoint.restore(self.state, head, entries)
+        flags += erase_merchants(self.state, self.erased)
         self._bins = self.state.levels.merchant.monitor.bins_closed
         return Output(flags=flags)
 
@@ -59,7 +62,7 @@ class RollupStage:
             # Ours alone write here, so this is a bug or a stranger; it must not stop the others.
             log.error("unreadable partial", offset=record.offset, error=type(error).__name__)
             return Work(NO_MINUTE)
-        return Work(self.state.fold(partial))
+        return Work(self.state.fold(self.erased.strip_partial(partial)))
 
     def acknowledge(self, after: Any) -> None:
         """Nothing: what a partition said is in the head as of the last closed minute."""

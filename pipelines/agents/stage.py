@@ -7,17 +7,19 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
 from pipelines.core.columns import TableColumns
+from pipelines.core.erasure import Erasures
 from pipelines.core.flags import FlagEvent
 from pipelines.core.fold.clock import TopicClock
 
 Entries = dict[str, bytes]
 # A version is (epoch, generation, closed bit, tick): who wrote, then when. The highest is read.
 CLOSED_BIT = 1 << 20
+EPOCH_SHIFT = 40
 
 
 def version_of(epoch: int, generation: int) -> int:
     """Version that everything written by one owner of a partition starts from."""
-    return (epoch << 40) | ((generation & 0x7FFFF) << 21)
+    return (epoch << EPOCH_SHIFT) | ((generation & 0x7FFFF) << 21)
 
 
 class Record(NamedTuple):
@@ -65,6 +67,8 @@ class Stage(Protocol):
     topics: tuple[str, ...]
     #: Topic of the messages; none for the last stage.
     emits_to: str | None
+    #: What must not come back; set before `load`.
+    erased: Erasures
 
     def load(self, head: Mapping[str, Any] | None, entries: Entries, version: int) -> Output:
         """Restore from a checkpoint (None: begin afresh); flags not known to be emitted."""

@@ -46,6 +46,14 @@ class KeyIndex(Generic[K]):
         self.keys[slot] = key
         self.slots[key] = slot
 
+    def rename(self, slot: int, key: K) -> None:
+        """The slot goes on under another key, which no slot has yet."""
+        old = self.keys[slot]
+        if old is not None:
+            del self.slots[old]
+        self.keys[slot] = key
+        self.slots[key] = slot
+
     def close_gaps(self) -> None:
         """After restoring: the slots in between are free."""
         self._free = [i for i, k in enumerate(self.keys) if k is None]

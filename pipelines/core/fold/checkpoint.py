@@ -123,6 +123,29 @@ def restore(state: FoldState, head: Mapping[str, Any], entries: Entries) -> list
     return _restore_book(state, entries.get("book"))
 
 
+def without(entries: Entries, gone: Any) -> Entries:
+    """The entries of minutes and hours that hold something of these slots, without it.
+
+    A slot that is given away at once must not hand its minutes to whoever has it next.
+    """
+    out: Entries = {}
+    for name, packed in entries.items():
+        if not name.startswith(("minute/", "hour/")):
+            continue
+        arrays = blob.unpack(packed)
+        if name.startswith("minute/"):
+            at = arrays["slots"]
+            keep = ~np.isin(at, gone)
+            columns = {n: v[keep] if len(v.shape) else v for n, v in arrays.items()}
+        else:
+            columns = {n: v.copy() for n, v in arrays.items()}
+            for values in (v for v in columns.values() if len(v.shape)):
+                values[gone[gone < len(values)]] = 0
+        if any(not np.array_equal(columns[n], v) for n, v in arrays.items()):
+            out[name] = blob.pack(columns)
+    return out
+
+
 def _restore_detector(state: FoldState, entries: Entries) -> int:
     found = newest_detector(entries, state.closed_through)
     if found is None:

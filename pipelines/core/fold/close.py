@@ -180,8 +180,12 @@ def _entity(state: FoldState, slot: int) -> Entity:
 def _forget(state: FoldState, minute: int, now_ms: int) -> list[FlagEvent]:
     quiet = minute - np.maximum(state.last_seen, state.sessions.since) > FORGET_MINUTES
     gone = np.flatnonzero(state.sessions.live & quiet & ~_in_open(state))
-    if not len(gone):
-        return []
+    return forget(state, gone, minute, now_ms) if len(gone) else []
+
+
+def forget(state: FoldState, gone: Ints, minute: int, now_ms: int) -> list[FlagEvent]:
+    """Sessions at these slots are over as of `minute`; the flags that end with them."""
+    state.fit()
     entities = {slot: _entity(state, slot) for slot in gone.tolist()}
     start = (minute // state.monitor.minutes_per_bin) * state.monitor.policy.bin_ms
     events = state.monitor.end(gone, start)

@@ -133,6 +133,13 @@ class Levels:
             out += self._flags(level, events, at_ms, now_ms)
         return out
 
+    def end_merchants(self, slots: list[int], minute: int, now_ms: int) -> list[FlagEvent]:
+        """The series of these merchants are over as of `minute`; the flags that end with them."""
+        monitor = self.merchant.monitor
+        start = (minute // monitor.minutes_per_bin) * monitor.policy.bin_ms
+        events = monitor.end(np.array(slots, np.int64), start)
+        return self._flags(self.merchant, events, (minute + 1) * MINUTE_MS, now_ms)
+
     def tick(
         self,
         opens: list[tuple[int, list[MinuteCounts]]],

@@ -38,7 +38,8 @@ def test_statements_come_one_at_a_time_without_comments() -> None:
     assert list(plan(SOME, 0, 1)[0].statements()) == ["CREATE 1", "X 1"]
 
 
-def test_ours_have_no_gap_and_each_a_reverse() -> None:
+def test_ours_are_in_order_and_each_has_a_reverse() -> None:
+    numbers = [m.number for m in load()]
+    assert numbers == sorted(set(numbers))
     found = load()
-    assert [m.number for m in found] == list(range(1, len(found) + 1))
     assert all(m.up.strip() and m.down.strip() for m in found)

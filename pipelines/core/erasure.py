@@ -1,0 +1,135 @@
+"""What was erased and must not come back: applied to state that is restored, and to what is folded.
+
+An erasure covers the rows of a platform, or of one of its sessions, whose event time is below
+`before_ms`, a whole minute. What a platform sends of later times is new data.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from pipelines.core.flags import FlagEvent
+from pipelines.core.fold.checkpoint import Entries, without
+from pipelines.core.fold.close import forget
+from pipelines.core.fold.rows import event_ms
+from pipelines.core.fold.state import FoldState
+from pipelines.core.metrics import MINUTE_MS
+from pipelines.core.partials import Partial, Rows
+from pipelines.core.rollup.state import RollupState
+from schemas.batch import Batch
+
+Bools = npt.NDArray[np.bool_]
+ERASED = "erased:"
+"""What stands where a merchant's pseudonym was, with the slot behind it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Erasure:
+    """One erasure. `session_id` empty: all of the platform. Times in ms since the epoch."""
+
+    platform_id: str
+    session_id: str
+    before_ms: int
+    erased_at_ms: int
+
+
+class Erasures:
+    """All erasures, by what they cover. False where there is none."""
+
+    def __init__(self, some: Iterable[Erasure] = ()) -> None:
+        self._before: dict[tuple[str, str], int] = {}
+        self.newest_ms = 0
+        for one in some:
+            key = (one.platform_id, one.session_id)
+            self._before[key] = max(self._before.get(key, 0), one.before_ms)
+            self.newest_ms = max(self.newest_ms, one.erased_at_ms)
+        self._platforms = {platform for platform, _ in self._before}
+
+    def __bool__(self) -> bool:
+        return bool(self._before)
+
+    def before(self, platform_id: str, session_id: str = "") -> int:
+        """Event time, ms, below which a session (empty: the platform) is erased; 0 is none."""
+        whole = self._before.get((platform_id, ""), 0)
+        return max(whole, self._before.get((platform_id, session_id), 0))
+
+    def covers(self, platform_id: str, session_id: str, minute: int) -> bool:
+        """Is a session, first met in `minute`, of before its erasure?"""
+        return minute * MINUTE_MS < self.before(platform_id, session_id)
+
+    def strip(self, batch: Batch, broker_ms: int) -> Batch:
+        """The batch without erased rows. Its identity stays: it was received."""
+        platform = batch.header.identity.platform_id
+        if platform not in self._platforms:
+            return batch
+        keep = self._kept(platform, batch.table)
+        # A refused row has no event time to go by, and must not be dead-lettered once more.
+        refused = [] if broker_ms < self.before(platform) else batch.refused
+        if keep.all():
+            return replace(batch, refused=refused)
+        at = np.flatnonzero(keep)
+        numbers = batch.rows if batch.rows is not None else range(batch.table.num_rows)
+        table = batch.table.take(pa.array(at, pa.int64()))
+        return replace(batch, table=table, rows=[numbers[i] for i in at.tolist()], refused=refused)
+
+    def strip_partial(self, partial: Partial) -> Partial:
+        """The partial without merchants of erased platforms; cells are sums and stay."""
+        keys = partial.merchants.keys
+        keep = np.array([not self.covers(k[0], "", partial.minute) for k in keys], bool)
+        if keep.all():
+            return partial
+        values = {name: column[keep] for name, column in partial.merchants.values.items()}
+        left = Rows([k for k, kept in zip(keys, keep.tolist(), strict=True) if kept], values)
+        return replace(partial, merchants=left)
+
+    def _kept(self, platform: str, table: pa.RecordBatch) -> Bools:
+        if not table.num_rows:
+            return np.ones(0, bool)
+        ids = table.column("session_id").to_pylist()
+        known = {i: self.before(platform, i) for i in set(ids)}
+        kept: Bools = event_ms(table) >= np.array([known[i] for i in ids], np.int64)
+        return kept
+
+
+def erase_sessions(
+    state: FoldState, entries: Entries, erased: Erasures
+) -> tuple[list[FlagEvent], Entries]:
+    """Drop erased sessions from a state just restored from `entries`.
+
+    Returns the flags that end with them, and the entries to write again.
+    """
+    slots = [
+        slot
+        for slot, session in enumerate(state.sessions.dims)
+        if session is not None
+        and erased.covers(session.platform_id, session.session_id, session.since)
+    ]
+    if not slots or state.closed_through is None:
+        return [], {}
+    gone = np.array(slots, np.int64)
+    flags = forget(state, gone, state.closed_through, erased.newest_ms)
+    return flags, without(entries, gone)
+
+
+def erase_merchants(state: RollupState, erased: Erasures) -> list[FlagEvent]:
+    """Merchants of erased platforms lose their pseudonyms; what was counted stays as a sum.
+
+    Returns the flags that end with them.
+    """
+    level, through = state.levels.merchant, state.closed_through
+    if through is None:
+        return []
+    slots = [
+        slot
+        for slot, key in enumerate(level.index.keys)
+        if key is not None and not key[1].startswith(ERASED) and erased.covers(key[0], "", through)
+    ]
+    flags = state.levels.end_merchants(slots, through, erased.newest_ms) if slots else []
+    for slot in slots:
+        level.index.rename(slot, (level.platforms()[slot], f"{ERASED}{slot}"))
+    return flags
