@@ -15,7 +15,7 @@ from deploy.operations import changelog, erasures, manifest, tables
 from deploy.operations.backup import Say, topic_ids, unpack
 from deploy.operations.changelog import Lane, Raw
 from deploy.operations.manifest import Manifest
-from deploy.operations.target import Target, admin, refuse_while_working
+from deploy.operations.target import Target, admin, consumer, refuse_while_working
 from pipelines.agents.stage import EPOCH_SHIFT
 from pipelines.core.fold.checkpoint import STATE_VERSION
 from pipelines.topics import ensure
@@ -165,7 +165,10 @@ def _restore_offsets(kafka: Any, at: Target, found: Manifest, fresh: list[str]) 
     }
     for lane in found.lanes:
         offsets |= {TopicPartition(t, lane.partition): p for t, p in lane.positions.items()}
-    offsets = {tp: offset for tp, offset in offsets.items() if tp.topic not in fresh}
+    with consumer(at) as client:
+        # A topic made anew begins anew; what the group had committed may outlive the old one.
+        anew = [tp for tp in offsets if tp.topic in fresh]
+        offsets |= client.beginning_offsets(anew) if anew else {}
     wanted = {tp: OffsetAndMetadata(offset, "", -1) for tp, offset in offsets.items()}
     if wanted:
         kafka.alter_group_offsets(at.group, wanted)
