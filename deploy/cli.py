@@ -17,6 +17,7 @@ from deploy.demo.command import demo
 from deploy.errors import UserError
 from deploy.keys import app as keys
 from deploy.operations.cli import app as operations
+from deploy.operations.look import doctor
 from deploy.stack import cli as stack
 from producers.errors import PushError
 
@@ -43,6 +44,7 @@ stack.register(app)
 app.command()(demo)
 app.command("demo-check")(demo_check)
 app.add_typer(operations)
+app.command()(doctor)
 app.add_typer(keys)
 
 _PASS_ON = {"ignore_unknown_options": True, "allow_extra_args": True, "help_option_names": []}

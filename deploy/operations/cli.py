@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import typer
 
-from deploy.operations import commands
+from deploy.operations import commands, look
 
 app = typer.Typer(
     name="ops",
@@ -26,3 +26,4 @@ def _ops() -> None:
 
 
 commands.register(app)
+look.register(app)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 
 from clickhouse_driver import errors as driver_errors
 from kafka import KafkaAdminClient, KafkaConsumer
-from kafka.errors import KafkaError
+from kafka.errors import CoordinatorNotAvailableError, KafkaError
 from pydantic import Field, ValidationError
 
 from deploy.errors import StackError, UsageError
@@ -19,6 +20,8 @@ from deploy.stack.home import Home
 from deploy.stack.services import worker_env
 from deploy.stack.settings import default_home
 from pipelines.settings import Settings
+
+_COORDINATOR_S = 20.0
 
 
 class Target(Settings):
@@ -95,9 +98,17 @@ def consumer(at: Target) -> Iterator[Any]:
 
 def members(client: Any, group: str) -> list[str]:
     """Client ids of the workers that are in the group now."""
-    found = client.describe_groups([group])
-    groups = found.values() if isinstance(found, dict) else found
-    return sorted({str(m["client_id"]) for g in groups for m in g["members"]})
+    deadline = time.monotonic() + _COORDINATOR_S
+    while True:
+        try:
+            found = client.describe_groups([group])
+        except CoordinatorNotAvailableError:
+            # A new broker has none until someone asks; the first to ask is told so.
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.2)
+        else:
+            return sorted({str(m["client_id"]) for m in found[group]["members"]})
 
 
 def refuse_while_working(client: Any, group: str, verb: str) -> None:

@@ -75,9 +75,11 @@ def test_the_parser_sees_a_metric_that_does_not_exist() -> None:
     assert "nothing_total" not in declared()
 
 
-PROCEDURES = {p.stem for p in PAGES.glob("*.md")} - {"README"} - {
-    Path(rule["annotations"]["runbook_url"]).stem for rule in alerts()
-}
+PROCEDURES = (
+    {p.stem for p in PAGES.glob("*.md")}
+    - {"README"}
+    - {Path(rule["annotations"]["runbook_url"]).stem for rule in alerts()}
+)
 
 
 def test_pages_without_an_alert_are_the_index_s_procedures() -> None:
