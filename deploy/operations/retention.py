@@ -22,6 +22,7 @@ DECLARED = {
     "indicators_cell": 90,
     "completeness": 90,
     "flag_events": 3 * 365,
+    "corrections": 3 * 365,
     "erasures": 3 * 365,
 }
 _UNITS = {"Day": 1, "Month": 30, "Year": 365}
