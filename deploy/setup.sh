@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Everything that the stack and its tests need, inside the checkout: no root, nothing global.
 #   deploy/setup.sh             a virtual environment, Kafka's jars, a Java where there is none
-#   deploy/setup.sh --browser   besides, a Chromium for the browser tests (installed when root)
+#   deploy/setup.sh --browser   besides, Chromium and promtool for tests (installed when root)
 # Each step leaves a stamp, so that a second run does nothing.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -90,8 +90,24 @@ ensure_browser() {
   fi
 }
 
+# promtool, which tests the alert rules, comes with Debian's Prometheus.
+ensure_promtool() {
+  command -v promtool >/dev/null && return
+  if [[ $(id -u) == 0 ]] && command -v apt-get >/dev/null; then
+    say "installing promtool for the tests of the alert rules"
+    apt-get install -y -qq --no-install-recommends prometheus >/dev/null 2>&1 ||
+      { apt-get update -qq >/dev/null && apt-get install -y -qq --no-install-recommends prometheus >/dev/null; } ||
+      say "promtool could not be installed: the tests of the alert rules will be skipped"
+  else
+    say "no promtool: the tests of the alert rules will be skipped (Debian, Ubuntu: apt install prometheus)"
+  fi
+}
+
 make_venv
 ensure_java
 fetch_kafka
-[[ ${1:-} == --browser ]] && ensure_browser
+if [[ ${1:-} == --browser ]]; then
+  ensure_browser
+  ensure_promtool
+fi
 exit 0
