@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from collections.abc import Iterator
@@ -38,6 +39,8 @@ class Target(Settings):
 
 def target(home: Path | None) -> Target:
     """Raises UsageError for a wrong variable, or a home without a stack."""
+    # What the clients log of a connection that fails is said once, in a line of our own.
+    logging.getLogger().addHandler(logging.NullHandler())
     if home is None and "LIVEWATCH_BOOTSTRAP" in os.environ:
         return _made({})
     root = (home or default_home()).expanduser().absolute()
