@@ -129,6 +129,23 @@ def read_ledger(path: Path) -> Iterator[LedgerEntry]:
             yield LedgerEntry(**entry)
 
 
+def forget_unspooled(path: Path, last_put: str) -> bool:
+    """Take the last line out where its batch never came into the spool; whether there was one.
+
+    A simulator with a spool writes its line first. Killed between the two, it leaves one line too
+    many, and that can only be the last. `last_put` is the spool's (`Spool.last_put`).
+    """
+    entries = list(read_ledger(path))
+    if not entries:
+        return False
+    ident = entries[-1].identity
+    if f"{ident.source_uri} {ident.id}" == last_put:
+        return False
+    lines = path.read_bytes().splitlines(keepends=True)[: len(entries)]  # the header counts, too
+    path.write_bytes(b"".join(lines))
+    return True
+
+
 def _parse(line: bytes) -> dict[str, Any] | None:
     try:
         value = json.loads(line)

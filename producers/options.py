@@ -17,7 +17,8 @@ from producers.connect import connect, endpoints
 from producers.errors import UsageError
 from producers.keys.files import load_signer
 from producers.shell import UNSIGNED, stop_on_signals
-from producers.transport import KafkaSink, TransportPolicy
+from producers.spool.sink import SpoolSink
+from producers.transport import KafkaSink, Sink, TransportPolicy
 
 
 @dataclass(frozen=True)
@@ -28,13 +29,14 @@ class Access:
     wait_s: float | None
     metrics_port: int | None
     signing_key: Path | None = None
+    spool: Path | None = None
 
 
 @dataclass(frozen=True)
 class Connected:
     """A sink on a Kafka that is there, its number of partitions, and the wish to stop."""
 
-    sink: KafkaSink
+    sink: Sink
     partitions: int
     stop: threading.Event
 
@@ -54,7 +56,11 @@ def connected(access: Access) -> Iterator[Connected]:
         if access.metrics_port is not None:
             _serve_metrics(access.metrics_port)
         policy = TransportPolicy(env.max_in_flight_batches, env.max_in_flight_bytes)
-        sink = KafkaSink(where, policy, stop.is_set, signer)
+        sink: Sink
+        if access.spool:
+            sink = SpoolSink(access.spool, where, policy, stop.is_set, signer)
+        else:
+            sink = KafkaSink(where, policy, stop.is_set, signer)
         try:
             yield Connected(sink, partitions, stop)
         finally:

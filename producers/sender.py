@@ -100,6 +100,11 @@ class Sender:
         self.seal(all_of_it=True)
         return self._until_empty(timeout_s)
 
+    def drained(self, timeout_s: float) -> bool:
+        """Whether Kafka had everything that is sealed before the time was over."""
+        self._work.set()
+        return self._until_empty(timeout_s)
+
     def goodbye(self, timeout_s: float) -> bool:
         """As `flush`, then say for every lane that nothing more will come."""
         self.seal(all_of_it=True)
@@ -118,7 +123,9 @@ class Sender:
         """Seal what is due. Raises SpoolError."""
         now = self._now()
         promise = now - self._policy.delay_ms if self._live else 0
-        if self._spool.seal(now, self._policy.seal, promise, all_of_it=all_of_it):
+        if self._spool.seal(
+            now, self._policy.seal, promise, all_of_it=all_of_it, heartbeats=self._live
+        ):
             self._work.set()
         metrics.SPOOL_BYTES.set(self._spool.used_bytes)
         metrics.SPOOL_FULL.set(self._spool.used_bytes / self._spool.limits.max_bytes)

@@ -54,6 +54,9 @@ def simulate(
     wait: Annotated[float | None, Option(help="seconds to wait for Kafka at the start")] = None,
     metrics_port: Annotated[int | None, Option(help="serve Prometheus metrics here")] = None,
     signing_key: Annotated[Path | None, Option(help="Ed25519 key (PEM) to sign with")] = None,
+    spool: Annotated[
+        Path | None, Option(help="keep batches here until Kafka has them; survives a kill")
+    ] = None,
     as_json: Annotated[bool, Option("--json", help="print the summary as JSON")] = False,
 ) -> None:
     """Simulate a city's live commerce and push it to Kafka.
@@ -91,7 +94,10 @@ def simulate(
         )
 
     configure(1)  # what is wrong is said before Kafka is waited for
-    with connected(Access(bootstrap, wait, metrics_port, signing_key)) as kafka, Meter() as meter:
+    with (
+        connected(Access(bootstrap, wait, metrics_port, signing_key, spool)) as kafka,
+        Meter() as meter,
+    ):
         simulation = Simulation(configure(kafka.partitions), planner)
         run = SimulateRun(simulation, options, kafka.sink, kafka.stop)
         summary = run.run(meter.show)

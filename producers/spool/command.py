@@ -15,6 +15,7 @@ from producers import settings
 from producers.connect import endpoints
 from producers.errors import TransportError
 from producers.keys.files import load_signer
+from producers.ledger import forget_unspooled
 from producers.pacing import wall_ms
 from producers.sender import Sender
 from producers.shell import UNSIGNED, stop_on_signals
@@ -49,6 +50,10 @@ def drain(
     signing_key: Annotated[
         Path | None, typer.Option(help="Ed25519 key (PEM); without it batches are unsigned.")
     ] = None,
+    ledger: Annotated[
+        Path | None,
+        typer.Option(help="Of a killed simulator: take out a last line that was never spooled."),
+    ] = None,
     wait: Annotated[float, typer.Option(help="Seconds that it may take.")] = 300.0,
 ) -> None:
     """Send what is there, oldest first, and exit: 0 when Kafka has acknowledged everything.
@@ -65,6 +70,8 @@ def drain(
         sys.stderr.write(UNSIGNED + "\n")
     spool = Spool.open(directory, SpoolLimits(max(before.max_bytes, before.bytes)), wall_ms())
     try:
+        if ledger is not None and forget_unspooled(ledger, spool.last_put()):
+            sys.stderr.write("the ledger's last batch never came into the spool: taken out\n")
         with stop_on_signals() as stop, Sender(spool, where, signer=signer, live=False) as sender:
             deadline = time.monotonic() + wait
             while not (done := sender.flush(_SLICE_S)):

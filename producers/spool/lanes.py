@@ -60,7 +60,9 @@ class LaneState:
         self.waiting.append(entry)
         self.waiting_rows += entry.rows
 
-    def due(self, now_ms: int, policy: SealPolicy, *, all_of_it: bool = False) -> list[Cut]:
+    def due(
+        self, now_ms: int, policy: SealPolicy, *, all_of_it: bool = False, heartbeats: bool = True
+    ) -> list[Cut]:
         """Batches to seal now, in order; a heartbeat where nothing was said for long.
 
         While a batch is on its way nothing else need be said: a heartbeat behind it would
@@ -73,7 +75,7 @@ class LaneState:
             cut = _take(entries, policy.max_rows)
             rows -= cut.rows
             cuts.append(cut)
-        quiet = not self.waiting and not self.pending
+        quiet = heartbeats and not self.waiting and not self.pending
         if quiet and now_ms - self.last_sealed_ms >= policy.heartbeat_ms:
             cuts.append(self.heartbeat())
         return cuts

@@ -12,9 +12,9 @@ from typing import Self
 
 import pyarrow as pa
 
-from producers.batcher import SealPolicy
+from producers.batcher import SealedBatch, SealPolicy
 from producers.spool.database import Database
-from producers.spool.entries import LAYOUT, Entry, Lane, Stored, assemble
+from producers.spool.entries import LAYOUT, Entry, Lane, Stored, assemble, table_entry
 from producers.spool.errors import SpoolError, SpoolFull
 from producers.spool.lanes import Cut, LaneState, Waiting
 from producers.spool.status import OVERHEAD, SpoolStatus, status_of
@@ -23,6 +23,10 @@ from schemas.telemetry import TOPICS, SampleType
 
 _SHIFT = 40
 _COST = "SELECT ifnull(sum(length(value) + ?), 0) FROM entries WHERE id BETWEEN ? AND ?"
+_SEAL = (
+    "INSERT INTO batches (lane, epoch, sequence, first, last, rows, watermark_ms, sealed_ms, final,"
+    " supersedes, reason) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
 _HOLDS = (
     "SELECT EXISTS (SELECT 1 FROM batches"
     " WHERE refused = '' AND (rows > 0 OR final OR supersedes != ''))"
@@ -108,6 +112,18 @@ class Spool:
     def used_bytes(self) -> int:
         """What is accepted and not acknowledged, in bytes."""
         return self._bytes
+
+    def unacknowledged(self) -> int:
+        """Sealed batches that Kafka has not acknowledged, heartbeats included."""
+        return sum(lane.pending for lane in self._by_id.values())
+
+    def last_put(self) -> str:
+        """Source and id of the last batch with rows that `put` took; empty when none was."""
+        with self._gate:
+            found = self._db.sql.execute(
+                "SELECT value FROM meta WHERE name = 'last_put'"
+            ).fetchone()
+        return str(found[0]) if found else ""
 
     def holds_rows(self) -> bool:
         """Whether anything but heartbeats waits to be sealed or acknowledged."""
@@ -248,10 +264,50 @@ class Spool:
             )
             ticket.numbers.append((lane, waiting))
 
+    def put(self, batch: SealedBatch, timeout_s: float = 0.0) -> None:
+        """Take a batch that was sealed elsewhere, under its own identity, as one transaction.
+
+        For a source with a clock of its own (`simulate`). Raises as `append`.
+        """
+        ident = batch.header.identity
+        lane = self._lanes[Lane(ident.platform_id, ident.source, ident.sample, ident.partition)]
+        entry = None if batch.rows is None else table_entry(lane.lane, batch.rows)
+        cost = OVERHEAD + (0 if entry is None else len(entry.value) + OVERHEAD)
+        self._reserve(cost, timeout_s)
+        try:
+            with self._gate:
+                self._put(lane, batch.header, entry)
+        except BaseException:
+            self._release(cost)
+            raise
+
+    def _put(self, lane: LaneState, header: BatchHeader, entry: Entry | None) -> None:
+        cut = lane.heartbeat(final=header.final)
+        with self._db.accepting() as sql:
+            if entry is not None:
+                ticket = _Ticket([entry], header.sent_ms, "", b"", 0)
+                self._insert(sql, ticket)
+                number = ticket.numbers[0][1].number
+                cut = Cut(number, number, entry.rows)
+                last = [("last_put", f"{header.identity.source_uri} {header.identity.id}")]
+                sql.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", last)
+            row = (
+                lane.id, header.identity.epoch, header.identity.sequence, cut.first, cut.last,
+                cut.rows, header.watermark_ms, header.sent_ms, header.final, "", "",
+            )  # fmt: skip
+            sql.execute(_SEAL, row)
+        lane.pending += 1
+
     # -- sealing --------------------------------------------------------------------------
 
     def seal(
-        self, now_ms: int, policy: SealPolicy, watermark_ms: int, *, all_of_it: bool = False
+        self,
+        now_ms: int,
+        policy: SealPolicy,
+        watermark_ms: int,
+        *,
+        all_of_it: bool = False,
+        heartbeats: bool = True,
     ) -> int:
         """Give what is due its identity, and each silent lane a heartbeat; how many batches.
 
@@ -262,7 +318,7 @@ class Spool:
             cuts = [
                 (lane, cut)
                 for lane in self._lanes.values()
-                for cut in lane.due(now_ms, policy, all_of_it=all_of_it)
+                for cut in lane.due(now_ms, policy, all_of_it=all_of_it, heartbeats=heartbeats)
             ]
             self._write(cuts, now_ms, watermark_ms)
         return len(cuts)
@@ -289,11 +345,7 @@ class Spool:
                 )
             )  # fmt: skip
         with self._db.sealing() as sql:
-            sql.executemany(
-                "INSERT INTO batches (lane, epoch, sequence, first, last, rows, watermark_ms,"
-                " sealed_ms, final, supersedes, reason) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                rows,
-            )
+            sql.executemany(_SEAL, rows)
         for lane, cut in cuts:
             lane.sealed(cut, now_ms, promise_ms)
         with self._room:

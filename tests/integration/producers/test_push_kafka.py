@@ -198,3 +198,23 @@ def test_sigterm_sends_what_is_left(topics: str, tmp_path: Path) -> None:
     assert '"complete": false' in out
     assert "demo: batches are unsigned" in err
     assert check_complete(consume(topics), ledger) == 0
+
+
+def test_a_killed_simulator_with_a_spool_loses_nothing(topics: str, tmp_path: Path) -> None:
+    out, spool = tmp_path / "out", tmp_path / "spool"
+    run = [sys.executable, "-m", "producers.cli"]
+    options = ["--sessions", "2000", "--speed", "60", "--duration", "1h", "--bootstrap", topics]
+    argv = [*run, "simulate", *options, "--out", str(out), "--spool", str(spool)]
+    child = subprocess.Popen(argv, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        time.sleep(0.3)
+        if (out / "ledger.jsonl").exists() and len(list(read_ledger(out / "ledger.jsonl"))) > 80:
+            break
+    child.send_signal(signal.SIGKILL)
+    child.wait()
+    drain = [*run, "spool", "drain", str(spool), "--bootstrap", topics]
+    drain += ["--ledger", str(out / "ledger.jsonl")]
+    done = subprocess.run(drain, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    check_complete(consume(topics), out / "ledger.jsonl")

@@ -15,7 +15,9 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from producers.batcher import SealPolicy
+from producers.batcher import Batcher, SealPolicy
+from producers.clock import EventClock
+from producers.ledger import Ledger, forget_unspooled, read_ledger
 from producers.spool import (
     Entry,
     Lane,
@@ -304,3 +306,33 @@ def test_what_was_accepted_survives_kill_9(tmp_path: Path) -> None:
     sequences = [(e, s) for e, s, _ in contents(spool)]
     assert len(sequences) == len(set(sequences))
     spool.close()
+
+
+def test_a_batch_sealed_elsewhere_keeps_its_identity(tmp_path: Path) -> None:
+    batcher = Batcher("p01", "app-1", 7, 1, SealPolicy(max_rows=2), watermark_ms=T0)
+    sealed = [*batcher.poll(T0), *batcher.add(ORDERS, 0, table(2), T0)]
+    sealed += batcher.close(T0 + 1, T0 + 5, final=True)
+    spool = opened(tmp_path)
+    for batch in sealed:
+        spool.put(batch)
+    assert spool.last_put() == "/platforms/p01/sources/app-1 7/telemetry.orders.v1/0/1"
+    spool.close()
+    spool = opened(tmp_path)
+    assert [b.header for b in spool.pending(0, 99)] == [b.header for b in sealed]
+    loaded = [spool.load(b) for b in spool.pending(0, 99)]
+    assert [rows for rows in loaded if rows is not None] == [table(2)]
+    spool.done(spool.pending(0, 99))
+    assert (spool.used_bytes, spool.holds_rows()) == (0, False)
+    spool.close()
+
+
+def test_a_line_that_was_never_spooled_is_taken_out_of_the_ledger(tmp_path: Path) -> None:
+    batcher = Batcher("p01", "app-1", 7, 1, SealPolicy(max_rows=1), watermark_ms=T0)
+    ledger = Ledger(tmp_path / "ledger.jsonl", EventClock(T0, T0, None))
+    for batch in batcher.add(ORDERS, 0, table(3), T0):
+        ledger.append(batch)
+    ledger.close()
+    uri = "/platforms/p01/sources/app-1 7/telemetry.orders.v1/0/"
+    assert not forget_unspooled(ledger.path, uri + "2")
+    assert forget_unspooled(ledger.path, uri + "1")
+    assert [e.sequence for e in read_ledger(ledger.path)] == [0, 1]
