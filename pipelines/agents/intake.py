@@ -44,6 +44,7 @@ class Intake:
         self._lane_bytes = LEAST_LANE_BYTES
         self._mailbox: Mailbox[Event] = Mailbox()
         self._arrived = asyncio.Event()
+        self._received = 0
         self.paused: set[Lane] = set()
 
     # -- in and out ---------------------------------------------------------------------------
@@ -55,6 +56,7 @@ class Intake:
         size = len(message.value or b"")
         self._mailbox.put(lane, event, size, round((message.timestamp or 0) * 1000))
         self._arrived.set()
+        self._received += 1
         if self._mailbox.size(lane) > self._lane_bytes:
             self._pause(lane)
 
@@ -75,6 +77,13 @@ class Intake:
         except TimeoutError:
             return
         self._arrived.clear()
+
+    async def quiet(self, turns: int) -> None:
+        """Let the event loop turn until no record has come for so many turns."""
+        left, received = turns, self._received
+        while left > 0:
+            await asyncio.sleep(0)
+            left, received = (left - 1 if received == self._received else turns), self._received
 
     # -- forgetting ---------------------------------------------------------------------------
 

@@ -7,7 +7,6 @@ so that flags do not wait; each partition commits whenever something can be clos
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import time
@@ -57,7 +56,8 @@ MINUTES_PER_COMMIT = 120
 POSITIONS_EVERY_S = 5.0
 ENDS_EVERY_S = 5.0
 # Handing over a record takes the consumer several turns of the event loop, and a fold takes one:
-# without some turns in between a complaint would come in as slowly as viewers are folded.
+# without some turns in between a complaint would come in as slowly as viewers are folded. What
+# the consumer has fetched is taken in whole; that is a batch at most, and then lanes are paused.
 TURNS_PER_FOLD = 6
 
 
@@ -134,8 +134,7 @@ class Worker:
                 await self.intake.arrival(0.05)
                 continue
             self._fold(event)
-            for _ in range(TURNS_PER_FOLD):
-                await asyncio.sleep(0)
+            await self.intake.quiet(TURNS_PER_FOLD)
 
     def _may_fold(self, lane: Lane, event: Event) -> bool:
         """Whether the record at the head of a lane may be folded now; loads what is not loaded."""
