@@ -14,10 +14,8 @@ from deploy.stack import clickhouse, kafka
 from deploy.stack.home import Home
 from deploy.stack.keys import ensure_registry, registry_file
 from deploy.stack.restart import RestartPolicy
+from deploy.stack.sentry import Probe, SentryPolicy
 from deploy.stack.settings import HOST, StackSettings
-
-#: None when it is ready, else why not.
-Probe = Callable[[], str | None]
 
 
 def _nothing_to_ask() -> str | None:
@@ -30,6 +28,7 @@ class Service:
 
     `command` is called at every start and may write configuration. `must_start`: an end before
     it was ever ready is an error of the installation, not something that a restart heals.
+    `unwell`: asked while it runs; a process that stays unwell is ended and started again.
     """
 
     name: str
@@ -42,6 +41,8 @@ class Service:
     grace: float = 20.0
     clean_exits: frozenset[int] = frozenset({0})
     policy: RestartPolicy = field(default_factory=RestartPolicy)
+    unwell: Probe | None = None
+    sentry: SentryPolicy = field(default_factory=SentryPolicy)
 
 
 @dataclass(frozen=True)
@@ -118,6 +119,7 @@ def worker(settings: StackSettings, number: int) -> Service:
         ports={"http": port},
         start_timeout=90.0,
         grace=30.0,
+        unwell=lambda: http_not_ready(port, "/healthz", timeout=5.0),
     )
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from deploy.stack.process import Child, describe_exit, last_lines
 from deploy.stack.restart import RestartState
+from deploy.stack.sentry import Sentry
 from deploy.stack.services import Service
 from deploy.stack.statefile import Exit, ProcessRecord
 from deploy.stack.stop_request import StopRequest
@@ -25,10 +26,14 @@ class Slot:
     child: Child
     restarts: RestartState
     exits: list[int] = field(default_factory=list)
+    sentry: Sentry | None = None
 
     @classmethod
     def start(cls, service: Service, log: Path) -> Slot:
-        return cls(service, log, _spawn(service, log), RestartState(service.policy))
+        slot = cls(service, log, _spawn(service, log), RestartState(service.policy))
+        if service.unwell is not None:
+            slot.sentry = Sentry(service.unwell, service.sentry)
+        return slot
 
     @property
     def name(self) -> str:
@@ -41,7 +46,15 @@ class Slot:
         if self.restarts.due is not None:
             return self._restart() if self.restarts.restart_due(now) else None
         code = self.child.exit_code()
-        return None if code is None else self._ended(code, now)
+        return self._unwell(now) if code is None else self._ended(code, now)
+
+    def _unwell(self, now: float) -> str | None:
+        """End a process that lives and stays unwell; that it ended is noted the next time."""
+        reason = None if self.sentry is None else self.sentry.state.verdict(now)
+        if reason is None:
+            return None
+        self.child.kill()
+        return f"{self.name}: unwell for too long ({reason}); killed"
 
     def _ended(self, code: int, now: float) -> str:
         self.child.sweep()
@@ -56,6 +69,8 @@ class Slot:
     def _restart(self) -> str:
         self.child = _spawn(self.service, self.log)
         self.restarts.restarted()
+        if self.sentry is not None:
+            self.sentry.restarted()
         return f"{self.name} restarted (pid {self.child.pid})"
 
     def why(self, code: int) -> str:
@@ -64,6 +79,8 @@ class Slot:
         return f"{describe_exit(code)}: {last}" if last else describe_exit(code)
 
     def ask_to_stop(self) -> None:
+        if self.sentry is not None:
+            self.sentry.stop()
         self.child.signal(signal.SIGTERM)
 
     def stop(self, request: StopRequest) -> tuple[Exit, str]:

@@ -7,6 +7,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from deploy.stack import ports, statefile
 from deploy.stack.home import Home
 from deploy.stack.process import Child, ProcessId
 from deploy.stack.restart import EX_TEMPFAIL, RestartPolicy
+from deploy.stack.sentry import SentryPolicy
 from deploy.stack.services import Service, Step, Task
 from deploy.stack.settings import StackSettings
 from deploy.stack.statefile import Phase, State
@@ -108,6 +110,19 @@ def test_a_killed_service_comes_back(bench: Bench) -> None:
     bench.stop_on("a restarted")
     bench.run([bench.good("a")])
     assert any("killed by SIGKILL; restart in" in line for line in bench.lines)
+    assert bench.state().processes["a"].restarts == 1
+
+
+def test_a_service_that_stays_unwell_is_ended_and_comes_back(bench: Bench) -> None:
+    answers = iter(["stuck"] * 3)
+    sick = replace(
+        bench.good("a"),
+        unwell=lambda: next(answers, None),
+        sentry=SentryPolicy(every=0.05, first=0.0, patience=0.1),
+    )
+    bench.stop_on("a restarted")
+    bench.run([sick])
+    assert "a: unwell for too long (stuck); killed" in bench.lines
     assert bench.state().processes["a"].restarts == 1
 
 
