@@ -107,7 +107,9 @@ def ensure(bootstrap: str, group: str, partitions: int, replication: int = 1) ->
 
 
 def _create(admin: KafkaAdminClient, spec: TopicSpec, replication: int) -> None:
-    new = NewTopic(spec.name, spec.partitions, replication, topic_configs=spec.config)
+    # With three replicas an acknowledged record is on two, so that one may be lost at any time.
+    safe = {"min.insync.replicas": "2"} if replication > 2 else {}
+    new = NewTopic(spec.name, spec.partitions, replication, topic_configs=spec.config | safe)
     try:
         admin.create_topics([new])
     except TopicAlreadyExistsError:

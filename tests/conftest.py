@@ -21,7 +21,7 @@ from clickhouse_driver import Client
 
 from deploy.stack.clickhouse import Server, read_password
 from deploy.stack.home import Home
-from deploy.stack.kafka import Broker
+from deploy.stack.kafka import Broker, Cluster
 from deploy.stack.kafka import not_ready as kafka_not_ready
 from deploy.stack.ports import free_run
 from deploy.stack.process import Child, last_lines
@@ -103,7 +103,7 @@ class Kafka(RunningServer):
 
     def __init__(self, directory: Path) -> None:
         port = free_run(2)
-        broker = Broker(directory / "kafka", port, port + 1)
+        broker = Broker(Cluster(directory, port, port + 1))
         self.bootstrap = broker.bootstrap
         log = directory / "kafka.log"
         super().__init__(broker.command, lambda: kafka_not_ready(broker.bootstrap), log)

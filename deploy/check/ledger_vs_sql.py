@@ -117,7 +117,13 @@ def compare_sets(produced: U64, stored: U64, wrong_sums: int = 0) -> Comparison:
 def compare(ledgers: Iterable[Path], warehouse: Warehouse) -> dict[SampleType, Comparison]:
     """Every row of the ledgers against the views. Raises producers.errors.UsageError for a
     file that is not a ledger."""
-    entries = [entry for path in ledgers for entry in read_ledger(path)]
+    return compare_entries([e for path in ledgers for e in read_ledger(path)], warehouse)
+
+
+def compare_entries(
+    entries: list[LedgerEntry], warehouse: Warehouse
+) -> dict[SampleType, Comparison]:
+    """The same for batches that were read already."""
     packing = Packing()
     packing.number(entries)
     found = {}

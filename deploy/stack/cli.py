@@ -6,7 +6,7 @@ import json
 import sys
 from dataclasses import fields
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -15,7 +15,7 @@ from deploy.errors import UsageError
 from deploy.stack import control, logs, ports
 from deploy.stack.home import Home
 from deploy.stack.services import steps
-from deploy.stack.settings import Ports, StackSettings, default_home
+from deploy.stack.settings import Detours, Ports, StackSettings, default_home
 from deploy.stack.supervisor import Supervisor
 
 HomeOption = Annotated[
@@ -28,6 +28,7 @@ HomeOption = Annotated[
     ),
 ]
 _PORT = {"help": "0 takes a free one.", "min": 0, "max": 65535, "rich_help_panel": "Ports"}
+_VIA: dict[str, Any] = {"min": 0, "max": 65535, "hidden": True}
 _DEFAULTS = Ports()
 
 
@@ -45,6 +46,9 @@ def up(
     unsigned: Annotated[
         str, typer.Option(help="Batches without a signature: refuse, or accept for a demo.")
     ] = "refuse",
+    brokers: Annotated[
+        int, typer.Option(help="Kafka brokers: 1, or 3 with every topic on all three.")
+    ] = 1,
     kafka_port: Annotated[int, typer.Option(**_PORT)] = _DEFAULTS.kafka,
     kafka_controller_port: Annotated[int, typer.Option(**_PORT)] = _DEFAULTS.kafka_controller,
     clickhouse_port: Annotated[int, typer.Option(**_PORT)] = _DEFAULTS.clickhouse,
@@ -53,6 +57,12 @@ def up(
     worker_port: Annotated[
         int, typer.Option(**{**_PORT, "help": "HTTP port of the first worker; 0 takes a free run."})
     ] = _DEFAULTS.worker_base,
+    kafka_via: Annotated[
+        int, typer.Option(**{**_VIA, "help": "Port that the first broker tells its clients."})
+    ] = 0,
+    clickhouse_via: Annotated[
+        int, typer.Option(**{**_VIA, "help": "Port where workers look for ClickHouse."})
+    ] = 0,
 ) -> None:
     """Start Kafka, ClickHouse, the workers and the screen, and keep them running.
 
@@ -67,6 +77,8 @@ def up(
         livewatch up --fresh --workers 1      forget earlier runs, one worker
 
         livewatch up --screen-port 0          any free port for the screen
+
+        livewatch up --fresh --brokers 3      a cluster that goes on when one broker dies
     """
     chosen = Ports(
         kafka_port,
@@ -78,7 +90,14 @@ def up(
     )
     where = _home(home)
     settings = StackSettings(
-        where, fill_in(chosen, workers), workers, partitions, screen, unsigned=unsigned
+        where,
+        fill_in(chosen, workers, brokers),
+        workers,
+        partitions,
+        screen,
+        brokers=brokers,
+        detours=Detours(kafka_via, clickhouse_via),
+        unsigned=unsigned,
     )
     control.refuse_if_running(where)
     if detach:
@@ -162,12 +181,12 @@ def register(app: typer.Typer) -> None:
     app.command("logs")(show_logs)
 
 
-def fill_in(chosen: Ports, workers: int) -> Ports:
+def fill_in(chosen: Ports, workers: int, brokers: int = 1) -> Ports:
     """Replace each 0 by a free port."""
     names = [f.name for f in fields(Ports)]
     if all(getattr(chosen, name) for name in names):
         return chosen
-    free = ports.free_ports(workers)
+    free = ports.free_ports(workers, brokers)
     return Ports(**{name: getattr(chosen, name) or getattr(free, name) for name in names})
 
 
@@ -191,7 +210,13 @@ def arguments_of(settings: StackSettings, *, fresh: bool) -> list[str]:
         f"--{f.name.replace('_', '-')}-port": getattr(settings.ports, f.name) for f in fields(Ports)
     }
     ports_given["--worker-port"] = ports_given.pop("--worker-base-port")
-    numbers = {"--workers": settings.workers, "--partitions": settings.partitions} | ports_given
+    numbers = {
+        "--workers": settings.workers,
+        "--partitions": settings.partitions,
+        "--brokers": settings.brokers,
+        "--kafka-via": settings.detours.kafka,
+        "--clickhouse-via": settings.detours.clickhouse,
+    } | ports_given
     arguments = ["--home", str(settings.home)]
     for option, number in numbers.items():
         arguments += [option, str(number)]

@@ -1,4 +1,4 @@
-"""The real Apache Kafka, one node in KRaft mode, from the jars that setup fetched."""
+"""The real Apache Kafka, one or three nodes in KRaft mode, from the jars that setup fetched."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from deploy.errors import StackError
+from deploy.stack.home import Home
 from deploy.stack.java import find_java
-from deploy.stack.settings import CHECKOUT, HOST
+from deploy.stack.settings import BROKER_STRIDE, CHECKOUT, HOST, StackSettings
 
 VERSION = "4.1.1"
-_HEAP = ("-Xms128m", "-Xmx768m")
 _JVM = (
-    *_HEAP,
+    "-Xms128m",
     "-XX:+UseG1GC",
     "-XX:MaxGCPauseMillis=20",
     "-XX:+ExitOnOutOfMemoryError",
@@ -28,16 +28,16 @@ _JVM = (
 )
 _LOG4J = CHECKOUT / "deploy" / "kafka" / "log4j2.properties"
 
-# Loopback only, everything replicated once, and no waiting that serves a cluster's benefit.
+# Loopback only, and no waiting that serves a large cluster's benefit.
 _PROPERTIES = """\
 process.roles=broker,controller
-node.id=1
-controller.quorum.voters=1@{host}:{controller_port}
-listeners=BROKER://{host}:{port},CONTROLLER://{host}:{controller_port}
-advertised.listeners=BROKER://{host}:{port}
+node.id={node}
+controller.quorum.voters={voters}
+listeners={listeners}
+advertised.listeners={advertised}
 controller.listener.names=CONTROLLER
-inter.broker.listener.name=BROKER
-listener.security.protocol.map=BROKER:PLAINTEXT,CONTROLLER:PLAINTEXT
+inter.broker.listener.name={between}
+listener.security.protocol.map=CLIENT:PLAINTEXT,BETWEEN:PLAINTEXT,CONTROLLER:PLAINTEXT
 log.dirs={log_dir}
 auto.create.topics.enable=false
 message.max.bytes=2097152
@@ -49,25 +49,82 @@ log.cleaner.dedupe.buffer.size=16777216
 group.initial.rebalance.delay.ms=0
 group.min.session.timeout.ms=1000
 offsets.topic.num.partitions=8
-offsets.topic.replication.factor=1
+offsets.topic.replication.factor={brokers}
+default.replication.factor={brokers}
+min.insync.replicas={least}
+broker.session.timeout.ms=6000
+broker.heartbeat.interval.ms=1500
 transaction.state.log.num.partitions=4
-transaction.state.log.replication.factor=1
-transaction.state.log.min.isr=1
+transaction.state.log.replication.factor={brokers}
+transaction.state.log.min.isr={least}
 share.coordinator.state.topic.num.partitions=1
-share.coordinator.state.topic.replication.factor=1
-share.coordinator.state.topic.min.isr=1
+share.coordinator.state.topic.replication.factor={brokers}
+share.coordinator.state.topic.min.isr={least}
 num.network.threads=2
 num.io.threads=4
 """
 
 
 @dataclass(frozen=True)
-class Broker:
-    """One broker: where it keeps its log and on which ports it listens."""
+class Cluster:
+    """What its brokers have in common: the first one's ports, and how many they are.
+
+    `advertised` is the port that clients are told for the first broker.
+    """
 
     directory: Path
     port: int
     controller_port: int
+    brokers: int = 1
+    advertised: int = 0
+
+    @classmethod
+    def of(cls, settings: StackSettings) -> Cluster:
+        """The brokers of a local stack."""
+        data, ports = Home(settings.home).data, settings.ports
+        via = settings.detours.kafka or ports.kafka
+        return cls(data, ports.kafka, ports.kafka_controller, settings.brokers, via)
+
+    @property
+    def voters(self) -> str:
+        return ",".join(
+            f"{n + 1}@{HOST}:{self.controller_port + n * BROKER_STRIDE}"
+            for n in range(self.brokers)
+        )
+
+    def id(self) -> str:
+        """Made once; all brokers must be formatted with the same one.
+
+        Raises StackError when the home's brokers were another number.
+        """
+        path = self.directory / "kafka-cluster"
+        if not path.exists():
+            self.directory.mkdir(parents=True, exist_ok=True)
+            path.write_text(f"{_new_cluster_id()} {self.brokers}")
+        cluster_id, count = path.read_text().split()
+        if int(count) != self.brokers:
+            raise StackError(f"this home has {count} brokers: `--fresh` forgets them")
+        return cluster_id
+
+
+@dataclass(frozen=True)
+class Broker:
+    """One broker of a cluster, numbered from 0: where its log is and on which ports it listens."""
+
+    cluster: Cluster
+    number: int = 0
+
+    @property
+    def directory(self) -> Path:
+        return self.cluster.directory / ("kafka" if self.number == 0 else f"kafka{self.number + 1}")
+
+    @property
+    def port(self) -> int:
+        return self.cluster.port + self.number * BROKER_STRIDE
+
+    @property
+    def controller_port(self) -> int:
+        return self.cluster.controller_port + self.number * BROKER_STRIDE
 
     @property
     def bootstrap(self) -> str:
@@ -76,34 +133,49 @@ class Broker:
     def command(self) -> list[str]:
         """Write the configuration, format the log directory at first use; the command to run."""
         java, jars = str(find_java()), jar_directory()
+        cluster_id = self.cluster.id()
         self.directory.mkdir(parents=True, exist_ok=True)
         config = self.directory / "server.properties"
         config.write_text(self._properties())
-        self._format_once(java, jars, config)
-        logging_config = f"-Dlog4j2.configurationFile={_LOG4J}"
-        return [java, *_JVM, logging_config, "-cp", f"{jars}/*", "kafka.Kafka", str(config)]
+        self._format_once(java, jars, config, cluster_id)
+        heap = "-Xmx768m" if self.cluster.brokers == 1 else "-Xmx512m"
+        jvm = [*_JVM, heap, f"-Dlog4j2.configurationFile={_LOG4J}"]
+        return [java, *jvm, "-cp", f"{jars}/*", "kafka.Kafka", str(config)]
 
     def _properties(self) -> str:
+        brokers, above = self.cluster.brokers, self.number * BROKER_STRIDE
+        listeners = {"CLIENT": self.port, "CONTROLLER": self.controller_port}
+        told = {"CLIENT": (self.cluster.advertised or self.cluster.port) + above}
+        if brokers > 1:  # brokers reach each other whatever stands between them and their clients
+            listeners["BETWEEN"] = told["BETWEEN"] = self.controller_port + 1
         return _PROPERTIES.format(
-            host=HOST,
-            port=self.port,
-            controller_port=self.controller_port,
+            node=self.number + 1,
+            voters=self.cluster.voters,
+            listeners=_endpoints(listeners),
+            advertised=_endpoints(told),
+            between="BETWEEN" if brokers > 1 else "CLIENT",
+            brokers=brokers,
+            least=2 if brokers > 2 else 1,
             log_dir=self.directory / "log",
         )
 
-    def _format_once(self, java: str, jars: Path, config: Path) -> None:
+    def _format_once(self, java: str, jars: Path, config: Path, cluster_id: str) -> None:
         stamp = self.directory / "formatted"
         if stamp.exists():
             return
         # Without the stamp no broker ever ran here: what lies there is half a format.
         shutil.rmtree(self.directory / "log", ignore_errors=True)
         tool = [java, "-Xmx128m", "-cp", f"{jars}/*", "kafka.tools.StorageTool"]
-        arguments = ["format", "--cluster-id", _new_cluster_id(), "--config", str(config)]
+        arguments = ["format", "--cluster-id", cluster_id, "--config", str(config)]
         done = subprocess.run([*tool, *arguments], capture_output=True, text=True, timeout=60)
         if done.returncode != 0:
             last = (done.stderr or done.stdout).strip().splitlines()[-1:]
             raise StackError(f"Kafka's log directory could not be formatted: {' '.join(last)}")
         stamp.touch()
+
+
+def _endpoints(ports: dict[str, int]) -> str:
+    return ",".join(f"{name}://{HOST}:{port}" for name, port in ports.items())
 
 
 def jar_directory() -> Path:
@@ -115,8 +187,8 @@ def jar_directory() -> Path:
     return jars
 
 
-def not_ready(bootstrap: str, timeout_ms: int = 2000) -> str | None:
-    """None when the broker answers a metadata request as an unfenced member, else why not."""
+def not_ready(bootstrap: str, brokers: int = 1, timeout_ms: int = 2000) -> str | None:
+    """None when the broker names that many unfenced members of its cluster, else why not."""
     from kafka import KafkaAdminClient  # heavy, and needed by few commands
     from kafka.errors import KafkaError
 
@@ -131,8 +203,8 @@ def not_ready(bootstrap: str, timeout_ms: int = 2000) -> str | None:
     except (KafkaError, OSError) as error:
         return f"no answer on {bootstrap} ({type(error).__name__})"
     try:
-        brokers = admin.describe_cluster()["brokers"]
-        return None if brokers else "no broker is registered yet"
+        found = len(admin.describe_cluster()["brokers"])
+        return None if found >= brokers else f"{found} of {brokers} brokers are registered"
     except (KafkaError, OSError) as error:
         return f"metadata request failed ({type(error).__name__})"
     finally:

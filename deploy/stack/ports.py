@@ -8,7 +8,7 @@ import socket
 import psutil
 
 from deploy.errors import StackError, UsageError
-from deploy.stack.settings import HOST, Ports
+from deploy.stack.settings import BROKER_STRIDE, HOST, Ports
 
 # Below the range from which Linux takes the source ports of outgoing connections, so that a port
 # found free is still free when its server binds it.
@@ -48,10 +48,11 @@ def free_run(length: int = 1, rng: random.Random | None = None) -> int:
     raise StackError(f"no {length} free ports in {_CANDIDATES.start}-{_CANDIDATES.stop}")
 
 
-def free_ports(workers: int) -> Ports:
+def free_ports(workers: int, brokers: int = 1) -> Ports:
     """Ports for a whole stack, none of them in use now."""
-    first = free_run(5 + max(workers, 1))
-    return Ports(first, first + 1, first + 2, first + 3, first + 4, first + 5)
+    kafka = free_run(brokers * BROKER_STRIDE + 3 + max(workers, 1))
+    first = kafka + brokers * BROKER_STRIDE
+    return Ports(kafka, kafka + 1, first, first + 1, first + 2, first + 3)
 
 
 def _by_whom(port: int) -> str:

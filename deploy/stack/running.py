@@ -23,7 +23,12 @@ class RunningStack:
     """`livewatch up` as a child that dies with us; its lines go to `say`."""
 
     def __init__(
-        self, settings: StackSettings, say: Callable[[str], None], *, fresh: bool = True
+        self,
+        settings: StackSettings,
+        say: Callable[[str], None],
+        *,
+        fresh: bool = True,
+        env: dict[str, str] | None = None,
     ) -> None:
         home = Home(settings.home)
         home.prepare()
@@ -31,7 +36,7 @@ class RunningStack:
         log = home.run / "supervisor.log"
         log.unlink(missing_ok=True)
         argv = [sys.executable, "-m", "deploy.cli", "up", *arguments_of(settings, fresh=fresh)]
-        self._child = Child(argv, {}, log)
+        self._child = Child(argv, env or {}, log)
         self._echo = Echo(log, say)
 
     @property

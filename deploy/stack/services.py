@@ -64,7 +64,7 @@ def steps(settings: StackSettings) -> list[Step]:
     home, env = Home(settings.home), worker_env(settings)
     migrate = Task("migrate", _livewatch("migrate"), env)
     topics = Task("topics", _livewatch("topics", "--partitions", str(settings.partitions)), env)
-    plan: list[Step] = [[kafka_service(settings)], [clickhouse_service(settings)], migrate, topics]
+    plan: list[Step] = [kafka_services(settings), [clickhouse_service(settings)], migrate, topics]
     if settings.workers:
         plan.append([worker(settings, n) for n in range(settings.workers)])
     if settings.screen:
@@ -73,14 +73,18 @@ def steps(settings: StackSettings) -> list[Step]:
     return plan
 
 
-def kafka_service(settings: StackSettings) -> Service:
-    ports = settings.ports
-    broker = kafka.Broker(Home(settings.home).data / "kafka", ports.kafka, ports.kafka_controller)
+def kafka_services(settings: StackSettings) -> list[Service]:
+    cluster = kafka.Cluster.of(settings)
+    return [_broker(cluster, n, name) for n, name in enumerate(settings.broker_names())]
+
+
+def _broker(cluster: kafka.Cluster, number: int, name: str) -> Service:
+    broker = kafka.Broker(cluster, number)
     return Service(
-        "kafka",
+        name,
         broker.command,
-        not_ready=lambda: kafka.not_ready(broker.bootstrap),
-        ports={"kafka": ports.kafka, "controller": ports.kafka_controller},
+        not_ready=lambda: kafka.not_ready(broker.bootstrap, cluster.brokers),
+        ports={"kafka": broker.port, "controller": broker.controller_port},
         must_start=True,
         grace=30.0,
         # A JVM that was asked to end says so in its exit code.
@@ -142,6 +146,8 @@ def worker_env(settings: StackSettings) -> dict[str, str]:
         "LIVEWATCH_PARTITIONS": str(settings.partitions),
         "LIVEWATCH_KEYS_FILE": str(registry_file(Home(settings.home).secrets)),
         "LIVEWATCH_UNSIGNED": settings.unsigned,
+        "LIVEWATCH_REPLICATION": str(settings.brokers),
+        "LIVEWATCH_CLICKHOUSE_PORT": str(settings.detours.clickhouse or settings.ports.clickhouse),
     }
 
 

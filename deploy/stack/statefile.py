@@ -9,7 +9,7 @@ from pathlib import Path
 from pydantic import BaseModel, ValidationError
 
 from deploy.stack.process import ProcessId
-from deploy.stack.settings import Ports, StackSettings
+from deploy.stack.settings import Detours, Ports, StackSettings
 
 
 class Phase(StrEnum):
@@ -55,6 +55,8 @@ class State(BaseModel):
     database: str
     unsigned: str = "refuse"
     ports: dict[str, int]
+    brokers: int = 1
+    detours: dict[str, int] = {}
     message: str = ""
     processes: dict[str, ProcessRecord] = {}
     exits: dict[str, Exit] = {}
@@ -73,6 +75,8 @@ class State(BaseModel):
             self.screen,
             self.database,
             self.unsigned,
+            self.brokers,
+            Detours(**self.detours),
         )
 
 

@@ -79,7 +79,7 @@ class Supervisor:
                 self._say(f"{name}: left over from an earlier run (pid {record.pid}); killed")
                 record.id.kill_group(signal.SIGKILL)
                 _await_gone(record.id)
-        ports.check(self._settings.ports.named(self._settings.workers))
+        ports.check(self._settings.ports.named(self._settings.workers, self._settings.brokers))
         if fresh:
             self._home.wipe()
             self._home.prepare()
@@ -168,6 +168,8 @@ class Supervisor:
             database=settings.database,
             unsigned=settings.unsigned,
             ports=asdict(settings.ports),
+            brokers=settings.brokers,
+            detours=asdict(settings.detours),
             message=message,
             processes={name: slot.record() for name, slot in self._slots.items()},
             exits=self._exits,
