@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 BIN := .venv/bin
 
-.PHONY: help setup demo demo-check test lint format bench lock clean
+.PHONY: help setup demo demo-check test chaos lint format bench lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -20,6 +20,9 @@ demo-check: setup ## prove, without a person, that nothing is lost, doubled or m
 test: ## all tests, on the real Kafka and the real ClickHouse engine; ARGS="-k name" chooses
 	@deploy/setup.sh --browser
 	@$(BIN)/python -m pytest $(ARGS)
+
+chaos: setup ## break a whole stack under load, again and again; ARGS=--short for 5 minutes
+	@$(BIN)/python -m deploy.chaos $(ARGS)
 
 lint: setup ## style, types and import arrows
 	$(BIN)/ruff check .

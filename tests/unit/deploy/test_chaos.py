@@ -1,0 +1,118 @@
+"""The fault suite's pure parts: a schedule from a seed, and comparisons that can fail."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from deploy.chaos import alerts, compare, plan
+from deploy.chaos.book import Book
+from deploy.chaos.recovery import RecoveryClock
+from deploy.chaos.unruly import order_rows
+from producers.batcher import SealedBatch
+from schemas.batch import encode
+from schemas.identity import BatchHeader, BatchIdentity
+from schemas.telemetry import SampleType
+
+SESSION = "0" * 32
+
+
+def _first(count: int, seed: int) -> list[plan.RoundPlan]:
+    rounds = plan.rounds(seed, (1, 3), 100.0, 5.0)
+    return [next(rounds) for _ in range(count)]
+
+
+def test_the_same_seed_gives_the_same_rounds() -> None:
+    assert _first(4, 7) == _first(4, 7)
+    assert _first(4, 7) != _first(4, 8)
+    assert [r.brokers for r in _first(4, 7)] == [1, 3, 1, 3]
+
+
+def test_no_kind_of_fault_is_long_in_coming() -> None:
+    kinds = {fault.kind for one in _first(8, 1) for fault in one.faults}
+    assert kinds == set(plan.DECK)
+
+
+def test_faults_keep_away_from_both_ends_of_the_load() -> None:
+    for one in _first(8, 3):
+        assert all(10.0 <= fault.at_s < 92.0 for fault in one.faults)
+
+
+def _batch(sequence: int, *, final: bool = False) -> SealedBatch:
+    ident = BatchIdentity("p", "s", 1, SampleType.ORDERS.topic, 0, sequence)
+    rows = order_rows([SESSION], 60_000, sequence)
+    return SealedBatch(BatchHeader(ident, 1, 60_000, 60_000, final), encode(rows), None)
+
+
+def test_a_book_opened_again_knows_what_kafka_has_not(tmp_path: Path) -> None:
+    book = Book(tmp_path / "book.sqlite")
+    first, _ = (number for number, _ in book.accept([_batch(0), _batch(1)], 500))
+    book.accept([_batch(2)], 900, "drop")
+    book.acknowledged([first])
+    book.close()
+    again = Book(tmp_path / "book.sqlite")
+    assert [b.header for b in again.waiting()] == [_batch(1).header]
+    assert again.event_ms == 900
+    assert again.rows() == 2
+    assert not again.finished()
+
+
+def test_sums_per_session_come_from_the_bytes_that_were_sent() -> None:
+    sums = compare.sums_of(SampleType.ORDERS, [_batch(0).value, _batch(1).value])
+    assert sums == {SESSION: (1 + 2, 1000 + 1010, 0, 0)}
+    assert compare.differing(sums, {SESSION: (3, 2010, 0, 0)}) == 0
+    assert compare.differing(sums, {SESSION: (3, 2011, 0, 0)}) == 1
+    assert compare.differing(sums, {}) == 1
+
+
+def test_windows_are_recomputed_from_minutes() -> None:
+    raw = [("a", 0, 1), ("a", 60, 2), ("a", 360, 4)]
+    right = [("a", 0, 1, 1, 1, 1), ("a", 60, 2, 3, 3, 3), ("a", 360, 4, 4, 7, 7)]
+    assert compare.wrong_windows(raw, right) == []
+    assert len(compare.wrong_windows(raw, right[:2])) == 1  # a minute without a figure
+    assert len(compare.wrong_windows(raw, [*right[:2], ("a", 360, 4, 6, 7, 7)])) == 1
+
+
+def _event(flag: str, event: str, grade: str, at: int, onset: int = 0) -> dict[str, Any]:
+    return {
+        "flag_id": flag, "event": event, "grade": grade, "entity_type": "session",
+        "platform_id": "p", "entity": "e", "onset": onset, "event_time": at,
+        "observed": 1.0, "score": 2.0,
+    }  # fmt: skip
+
+
+def test_an_alert_told_twice_alike_is_one_alert() -> None:
+    event = _event("f", "opened", "raised", 5)
+    assert alerts.tellings([event, dict(event)]) == ([], 1)
+    wrong, _ = alerts.tellings([event, event | {"score": 3.0}])
+    assert len(wrong) == 1
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "doubled"),
+    [
+        ([("opened", "raised", 0)], ("opened", "critical", 10), True),  # the first is still open
+        ([("opened", "raised", 0), ("cleared", "raised", 5)], ("opened", "raised", 10), True),
+        ([("opened", "raised", 0), ("cleared", "raised", 5)], ("opened", "critical", 10), False),
+        ([("opened", "raised", 0), ("cleared", "raised", 5)], ("opened", "raised", 10**9), False),
+    ],
+)
+def test_a_second_episode_is_doubled_unless_the_rules_allow_it(
+    first: list[tuple[str, str, int]], second: tuple[str, str, int], doubled: bool
+) -> None:
+    stored = [_event("one", *what) for what in first]
+    stored.append(_event("two", *second, onset=second[2]))
+    assert bool(alerts.second_episodes(stored)) == doubled
+
+
+def test_recovery_counts_from_the_first_of_faults_that_overlap() -> None:
+    clock = RecoveryClock(slack_s=10)
+    clock.seen(200.0, 0.0)
+    clock.fault(5.0)
+    clock.fault(8.0)
+    clock.seen(300.0, 9.0)
+    assert clock.times == []
+    clock.seen(209.0, 12.0)
+    assert clock.times == [7.0]
+    clock.seen(900.0, 13.0)  # slow without a fault is no recovery
+    assert clock.worst_s == 7.0
