@@ -239,6 +239,10 @@ def completeness_columns(state: FoldState, minute: int, version: int) -> TableCo
         "duplicates": np.array([s.duplicates for s in sources], np.int64),
         "late_rows": np.array([s.late_rows for s in sources], np.int64),
         "refused": np.array([s.refused for s in sources], np.int64),
+        **{
+            name: np.array([getattr(s, name) for s in sources], np.int64)
+            for name in ("skew_ms", "skew_low_ms", "skew_high_ms")
+        },
         "watermark": np.array([s.watermark_ms for s in sources], np.int64),
         "version": np.full(n, version, np.int64),
     }

@@ -30,6 +30,10 @@ class SourceState:
     duplicates: int = 0
     late_rows: int = 0
     refused: int = 0
+    skew_ms: int = 0
+    """The source's clock minus the broker's at the last batch; its way to the broker included."""
+    skew_low_ms: int = 0
+    skew_high_ms: int = 0
     ranges: dict[int, SequenceRange] = field(default_factory=dict)
 
     def is_stale(self, epoch: int) -> bool:
@@ -48,6 +52,13 @@ class SourceState:
             return False
         self.batches += 1
         return True
+
+    def note_clock(self, sent_ms: int, broker_ms: int) -> None:
+        """The source sealed a batch at `sent_ms` by its own clock; the broker had it later."""
+        self.skew_ms = sent_ms - broker_ms
+        first = self.batches <= 1
+        self.skew_low_ms = self.skew_ms if first else min(self.skew_low_ms, self.skew_ms)
+        self.skew_high_ms = self.skew_ms if first else max(self.skew_high_ms, self.skew_ms)
 
     def advance(self, watermark_ms: int, broker_ms: int, final: bool) -> None:
         """The record's header has been read, after its rows.
@@ -74,6 +85,9 @@ class SourceState:
             "duplicates": self.duplicates,
             "late_rows": self.late_rows,
             "refused": self.refused,
+            "skew_ms": self.skew_ms,
+            "skew_low_ms": self.skew_low_ms,
+            "skew_high_ms": self.skew_high_ms,
             "ranges": {str(e): r.to_json() for e, r in self.ranges.items()},
         }
 

@@ -88,6 +88,7 @@ def newest_detector(entries: Entries, through: int | None) -> tuple[int, blob.Ar
 def book_entry(state: FoldState, outbox: list[FlagEvent]) -> Entries:
     """Open episodes with the flag events whose emission is not known to have happened."""
     book = {"book": state.monitor.detector.book.to_json(), "outbox": [f.to_json() for f in outbox]}
+    book["frozen"] = state.frozen.to_json()
     return {"book": json.dumps(book).encode()}
 
 
@@ -204,6 +205,7 @@ def _restore_minutes(state: FoldState, entries: Entries, detector_through: int) 
         else:
             state.rolling.put(minute, columns)
         state.start_series()
+        state.frozen.add_minute(columns, seen & (state.sessions.since <= minute))
         if minute > detector_through:
             heard = platform_heard(state, seen)
             state.monitor.add_minute(minute, columns["complaints"], columns["orders"], heard)
@@ -234,4 +236,5 @@ def _restore_book(state: FoldState, data: bytes | None) -> list[FlagEvent]:
         return []
     book = json.loads(data)
     state.monitor.detector.book = EpisodeBook.from_json(book["book"])
+    state.frozen.restore(book.get("frozen"))
     return [FlagEvent(**row) for row in book["outbox"]]

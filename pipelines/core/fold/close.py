@@ -15,6 +15,7 @@ from pipelines.core.metrics import MINUTE_MS, WINDOWS, Columns
 from pipelines.core.minute import OpenMinute
 from pipelines.core.orders import FOR_EVER, OrdersKnown
 from pipelines.core.partials import CELL_METRICS, MERCHANT_METRICS, NOTHING_CLOSED, Partial, Rows
+from pipelines.core.silence_flags import frozen_flag
 from pipelines.core.spikes import OpenCounts
 from schemas.telemetry import SampleType
 
@@ -42,13 +43,15 @@ def close_minute(state: FoldState, minute: int, version: int, now_ms: int) -> Cl
     seen = opened.seen
     state.last_seen[seen] = minute
     state.latest[seen] = opened.latest_viewers()[seen]
-    expected = _expected(state, state.last_seen, minute)
+    expected = _expected(state, state.last_seen, state.latest, minute)
     columns = opened.columns(expected)
     state.rolling.close(minute, columns)
     heard = platform_heard(state, seen)
     events = state.monitor.close_minute(minute, columns["complaints"], columns["orders"], heard)
     at_ms = (minute + 1) * MINUTE_MS
     flags = [flag_event(e, _entity(state, e.series), at_ms, now_ms) for e in events]
+    still = state.frozen.close_minute(minute, columns, seen)
+    flags += [frozen_flag(one, _entity(state, one.key), now_ms) for one in still]
     gauges = _gauges(state.last_seen, state.latest, minute)
     busy = np.flatnonzero(expected | (columns["orders"] > 0) | (columns["complaints"] > 0))
     rows = None
@@ -72,7 +75,7 @@ def open_partials(state: FoldState, version: int) -> list[Partial]:
         last_seen[seen] = minute
         latest[seen] = opened.latest_viewers()[seen]
         if opened.dirty:
-            columns = opened.columns(_expected(state, last_seen, minute))
+            columns = opened.columns(_expected(state, last_seen, latest, minute))
             columns = columns | _gauges(last_seen, latest, minute)
             out.append(_partial(state, minute, columns, closed=False, version=version))
             opened.dirty = False
@@ -113,8 +116,10 @@ def tick(state: FoldState, now_ms: int) -> list[FlagEvent]:
     return [flag_event(e, _entity(state, e.series), at_ms, now_ms) for e in events]
 
 
-def _expected(state: FoldState, last_seen: Ints, minute: int) -> Bools:
-    due: Bools = state.sessions.live & (minute - last_seen < EXPECTED_MINUTES)
+def _expected(state: FoldState, last_seen: Ints, latest: Ints, minute: int) -> Bools:
+    """Sessions that are due a sample. One whose last gauge was 0 has said that it is over."""
+    age = minute - last_seen
+    due: Bools = state.sessions.live & (age < EXPECTED_MINUTES) & ((age == 0) | (latest > 0))
     return due
 
 
@@ -191,6 +196,7 @@ def forget(state: FoldState, gone: Ints, minute: int, now_ms: int) -> list[FlagE
     events = state.monitor.end(gone, start)
     state.sessions.forget(gone)
     state.rolling.reset(gone)
+    state.frozen.end(gone)
     state.last_seen[gone] = NEVER
     state.latest[gone] = 0
     at_ms = (minute + 1) * MINUTE_MS

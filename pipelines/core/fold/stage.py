@@ -81,6 +81,7 @@ def fold(state: FoldState, batch: Batch, offset: int, broker_ms: int) -> Folded:
     if not source.receive(header.identity.epoch, header.identity.sequence):
         # Anybody who may write to the topic can copy a record: a repeat is no sign of life.
         return Folded(NO_MINUTE, key, source.to_json(), duplicate=True)
+    source.note_clock(header.sent_ms, broker_ms)
     done = Folded(NO_MINUTE, key, {}, refused=list(batch.refused))
     done.correction = bool(header.supersedes)
     _start(state, header, batch)

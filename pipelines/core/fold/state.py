@@ -13,6 +13,7 @@ from pipelines.core.fold.clock import ClockPolicy, SourceKey
 from pipelines.core.fold.sessions import Sessions
 from pipelines.core.minute import OpenMinute
 from pipelines.core.rolling import Rolling
+from pipelines.core.silence import FrozenWatch
 from pipelines.core.sources import SourceState
 from pipelines.core.spikes import SpikeMonitor
 
@@ -47,6 +48,7 @@ class FoldState:
         self.last_seen = np.full(self.sessions.capacity, NEVER, np.int64)
         self.latest = np.zeros(self.sessions.capacity, np.int64)
         self.monitor = SpikeMonitor.create(spikes)
+        self.frozen = FrozenWatch(self.sessions.capacity)
         self.groups: dict[tuple[str, str], int] = {}
         self.detector_turn = 0
         self.folded_at_close: dict[int, dict[str, int]] = {}
@@ -81,6 +83,7 @@ class FoldState:
         for minute in self.opens.values():
             minute.grow(capacity)
         self.monitor.grow(capacity)
+        self.frozen.grow(capacity)
 
     def note_close(self, minute: int, folded: Mapping[str, int]) -> None:
         """`minute` closes with the records of each topic below `folded` in it.

@@ -31,6 +31,7 @@ from pipelines.core.metrics import ADDITIVE_NAMES
 from pipelines.core.rolling import HOURLY, RING_HOURS, RING_MINUTES
 from pipelines.core.rollup.levels import Level, MinuteCounts
 from pipelines.core.rollup.state import ClosedCells, RollupState
+from pipelines.core.silence import GapWatch
 
 
 def minute_entry(state: RollupState, closed: ClosedCells) -> Entries:
@@ -88,7 +89,8 @@ def detector_entry(state: RollupState, turn: int) -> Entries:
 def book_entry(state: RollupState, outbox: list[FlagEvent]) -> Entries:
     """Open episodes of each level, and the outbox."""
     books = {lv.kind: lv.monitor.detector.book.to_json() for lv in state.levels.all()}
-    return {"book": json.dumps({"books": books, "outbox": [f.to_json() for f in outbox]}).encode()}
+    book = {"books": books, "outbox": [f.to_json() for f in outbox], "gaps": state.gaps.to_json()}
+    return {"book": json.dumps(book).encode()}
 
 
 def head(state: RollupState) -> dict[str, Any]:
@@ -200,6 +202,7 @@ def _restore_book(state: RollupState, data: bytes | None) -> list[FlagEvent]:
     if data is None:
         return []
     book = json.loads(data)
+    state.gaps = GapWatch.from_json(book.get("gaps"))
     for level in state.levels.all():
         level.monitor.detector.book = EpisodeBook.from_json(book["books"][level.kind])
     return [FlagEvent(**row) for row in book["outbox"]]

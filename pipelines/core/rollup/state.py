@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +20,8 @@ from pipelines.core.metrics import ADDITIVE_NAMES, WINDOWS, Columns
 from pipelines.core.partials import CELL_METRICS, CellKey, Partial
 from pipelines.core.rolling import Rolling
 from pipelines.core.rollup.levels import Levels, MinuteCounts
+from pipelines.core.silence import GapWatch
+from pipelines.core.silence_flags import gap_flag
 
 Ints = npt.NDArray[np.int64]
 GAUGES = tuple(n for n in CELL_METRICS if n not in ADDITIVE_NAMES)
@@ -57,6 +60,7 @@ class RollupState:
         self.orders_until_ms: dict[str, dict[int, int]] = {}
         self._counted: dict[int, list[MinuteCounts]] = {}
         self.detector_turn = 0
+        self.gaps = GapWatch()
 
     def fold(self, partial: Partial) -> int:
         """Take a partial; returns the minute that it waits for, or -1 when that is closed."""
@@ -99,9 +103,20 @@ class RollupState:
         rows = self._rows(minute, self._gauges(partials), [], closed=True, version=version)
         counts, heard = self.levels.counts(partials.values())
         flags = self.levels.close_minute(minute, counts, heard, now_ms)
+        flags += self._silences(minute, columns, now_ms)
         self.last |= partials
         self.closed_through = minute
         return ClosedCells(minute, rows, columns, counts[2], heard, flags)
+
+    def _silences(self, minute: int, columns: Columns, now_ms: int) -> list[FlagEvent]:
+        """Platforms that fall silent or are heard again."""
+        seen, due = Counter[str](), Counter[str]()
+        for slot, key in enumerate(self.cells.keys):
+            if key is not None and columns["expected"][slot]:
+                seen[key[0]] += int(columns["seen"][slot])
+                due[key[0]] += int(columns["expected"][slot])
+        found = self.gaps.close_minute(minute, seen, due)
+        return [gap_flag(one, one.key, self.gaps.policy, now_ms) for one in found]
 
     def open_rows(self, version: int) -> list[TableColumns]:
         """Provisional rows of the minutes that are over but not closed, where they changed."""

@@ -376,6 +376,52 @@ def test_each_correction_is_in_the_audit_with_before_and_after(reader: Client) -
     assert {r["reason"] for r in rows} == {"miscounted"}
 
 
+def test_completeness_by_five_minutes_adds_up(reader: Client) -> None:
+    totals = (
+        "SELECT platform_id, topic, max(batches), max(rows), max(duplicates), max(late_rows) "
+        "FROM v_completeness GROUP BY platform_id, topic ORDER BY platform_id, topic"
+    )
+    spans = (
+        "SELECT platform_id, topic, sum(batches), sum(rows), sum(duplicates), sum(late_rows) "
+        "FROM v_completeness_5m GROUP BY platform_id, topic ORDER BY platform_id, topic"
+    )
+    told = reader.execute(spans)
+    assert len(told) > 3
+    assert told == reader.execute(totals)
+    skews = "SELECT min(skew_low_ms), max(skew_high_ms) FROM v_completeness"
+    low, high = reader.execute(skews)[0]
+    assert low < 0
+    assert high < 0  # the log's broker has everything a moment later
+
+
+def test_a_flag_that_opens_in_a_silence_is_muted_and_says_by_what(reader: Client) -> None:
+    def put(name: str, event: str, kind: str, entity: str, platform: str, minute: int) -> None:
+        at = START + minute * MINUTE
+        reader.execute(
+            "INSERT INTO flag_events (flag_id, event, grade, rule, entity_type, entity, "
+            "platform_id, onset, event_time, decided_at) SELECT %(n)s, %(e)s, 'raised', "
+            "substring(%(n)s, 1, 3), %(k)s, %(i)s, %(p)s, fromUnixTimestamp64Milli(%(t)s), "
+            "fromUnixTimestamp64Milli(%(t)s), now()",
+            {"n": name, "e": event, "k": kind, "i": entity, "p": platform, "t": at},
+        )
+
+    put("F11:gap", "opened", "platform", "quiet", "quiet", 10)
+    put("F11:gap", "cleared", "platform", "quiet", "quiet", 20)
+    put("F11:still", "opened", "session", "s1", "other", 10)
+    for name, kind, entity, platform, minute in (
+        ("F01:before", "merchant", "m", "quiet", 9),
+        ("F01:within", "merchant", "m", "quiet", 15),
+        ("F01:after", "merchant", "m", "quiet", 21),
+        ("F01:same session", "session", "s1", "other", 15),
+        ("F01:other session", "session", "s2", "other", 15),
+    ):
+        put(name, "opened", kind, entity, platform, minute)
+    muted = reader.execute(
+        "SELECT flag_id, muted_by FROM v_flags WHERE muted AND platform_id IN ('quiet', 'other')"
+    )
+    assert set(muted) == {("F01:within", "F11:gap"), ("F01:same session", "F11:still")}
+
+
 def test_the_audit_names_the_flags_whose_windows_it_touches(reader: Client) -> None:
     touched, elsewhere = CITY[2].id, CITY[3].id
     for name, session, onset in (

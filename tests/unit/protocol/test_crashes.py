@@ -35,14 +35,17 @@ SESSIONS = session_ids(4)
 
 
 def samples() -> list[Sample]:
-    """Two sources, two sessions each; one session's complaints rise in the middle."""
+    """Two sources, two sessions each; complaints rise, another one's numbers freeze."""
     rng = random.Random(3)
     out = []
     for step in range(MINUTES * 2):
         for i, session in enumerate(SESSIONS):
             at = START + step * MINUTE // 2 + rng.randrange(MINUTE // 2)
             source = SOURCES[i % 2]
-            out.append(Sample(SampleType.VIEWERS, source, session, at, rng.randint(0, 500)))
+            viewers = rng.randint(0, 500)
+            if i == 2 and 4 <= step < 30:
+                viewers = 300  # and as many clicks and interactions: minutes 2 to 14 stand still
+            out.append(Sample(SampleType.VIEWERS, source, session, at, viewers))
             out.append(Sample(SampleType.ORDERS, source, session, at, rng.randint(0, 3)))
             if i == 1 and 8 <= step < 20:
                 out.append(Sample(SampleType.COMPLAINTS, source, session, at, 2))
@@ -144,9 +147,15 @@ def check_partials(world: World) -> None:
 
 
 def check_flags(world: World) -> None:
-    """The rise is one flag, however often the process died while it was found."""
+    """The rise is one flag and so is the freeze, however often the process died meanwhile."""
     ids = {f.flag_id for f in world.emitted}
-    assert len(ids) == 1, ids
+    onset = START + 2 * MINUTE
+    assert f"F11:session/p01/{SESSIONS[2]}:{onset}" in ids
+    assert sorted(i.split(":")[0] for i in ids) == ["F01", "F11"], ids
+    assert {(f.rule, f.event) for f in world.emitted if f.rule == "F11"} == {
+        ("F11", "opened"),
+        ("F11", "cleared"),
+    }
     content: dict[tuple[str, str], Any] = {}
     for flag in world.emitted:
         key = (flag.event, flag.grade)
