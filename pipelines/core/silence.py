@@ -25,7 +25,7 @@ STEADY = ("viewer_milliminutes", "clicks", "interactions")
 class SilencePolicy:
     """When telemetry is missing, and when it stands still."""
 
-    gap_minutes: int = 3
+    gap_minutes: int = 2
     """So many minutes in a row with too few samples are a gap."""
     gap_share: float = 0.5
     """Too few: under this share of the sessions that are due a sample in the minute."""

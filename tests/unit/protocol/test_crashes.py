@@ -156,9 +156,9 @@ def check_flags(world: World) -> None:
         ("F11", "opened"),
         ("F11", "cleared"),
     }
-    content: dict[tuple[str, str], Any] = {}
+    content: dict[tuple[str, str, str], Any] = {}
     for flag in world.emitted:
-        key = (flag.event, flag.grade)
+        key = (flag.flag_id, flag.event, flag.grade)
         assert content.setdefault(key, flag).observed == flag.observed
     assert any(f.grade != "watch" for f in world.emitted)
 
