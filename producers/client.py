@@ -41,11 +41,13 @@ from producers import metrics
 from producers.anonymise.pseudonyms import Pseudonyms, key_epoch_at, random_id
 from producers.anonymise.secret import Secret
 from producers.connect import connect
+from producers.corrections import of_session
 from producers.errors import UsageError
 from producers.pacing import wall_ms
 from producers.samples import Checker, event_ms
 from producers.sender import Sender, SenderPolicy
-from producers.spool import Lane, Spool, SpoolLimits, SpoolStatus, row_entry, table_entries
+from producers.spool import Entry, Lane, Spool, SpoolLimits, SpoolStatus, row_entry, table_entries
+from schemas import codes
 from schemas.errors import ContractError
 from schemas.sharding import shard_of
 from schemas.signing import Signer
@@ -308,6 +310,20 @@ class Session:
         if "reviews" not in known:
             raise UsageError("this version of the contract has no review samples")
         self._client._record(self, known["reviews"], measures, at)
+
+    def withdraw(self, sample: SampleType | str, begin: When, end: When, reason: str) -> None:
+        """Take back all samples of one type handed in so far with event times in [begin, end).
+
+        They stay in the raw tables and leave the settled figures; what is handed in afterwards
+        for that time stands in their place. `reason` is a code of the contract's list `reasons`.
+        """
+        client, kind = self._client, SampleType(sample)
+        if reason not in codes.REASONS.codes:
+            raise ContractError("reason", "must be a code of the contract's list")
+        now = client._now()
+        what = of_session(self.id, event_ms(begin, now), event_ms(end, now))
+        lane = self._lanes[kind]
+        client._append([Entry(lane, 0, now, b"", supersedes=what.text(), reason=reason)], kind, 0)
 
     def end(self, at: When = None, **more: Any) -> None:
         """The last viewers sample: nobody is there any more."""

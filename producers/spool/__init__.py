@@ -11,12 +11,11 @@ One SQLite file in a directory of its own, one process at a time, any number of 
 
 `Sender` (producers/sender.py) seals, sends and removes what was acknowledged:
 
-    with Sender(spool, SenderPolicy(), bootstrap, signer):
+    with Sender(spool, bootstrap, SenderPolicy(), signer):
         ...
 
 1. `append` puts entries (some rows of one lane) into the file. When it returns they survive a
-   kill -9; threads that come together share one commit. With a `key`, the same key is accepted
-   once: the entries, the key and a note are one transaction.
+   kill -9; threads that come together share one commit.
 2. `seal` gives waiting entries their identity, (source, epoch, topic, partition, sequence), and
    is written with fsync before anything is sent.
 3. `pending` and `load` hand sealed batches out, oldest first; `done` removes them.

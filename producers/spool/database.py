@@ -34,8 +34,6 @@ CREATE TABLE IF NOT EXISTS batches (
   id INTEGER PRIMARY KEY AUTOINCREMENT, lane INTEGER, epoch INTEGER, sequence INTEGER,
   first INTEGER, last INTEGER, rows INTEGER, watermark_ms INTEGER, sealed_ms INTEGER,
   final INTEGER, supersedes TEXT, reason TEXT, refused TEXT DEFAULT '');
-CREATE TABLE IF NOT EXISTS keys (key TEXT PRIMARY KEY, at_ms INTEGER, note BLOB) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS keys_at ON keys (at_ms);
 """
 _DAMAGED = ("malformed", "not a database", "corrupt")
 

@@ -4,24 +4,25 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
 import pyarrow as pa
 
 from producers.batcher import SealedBatch, SealPolicy
+from producers.spool.commit import GroupCommit
 from producers.spool.database import Database
-from producers.spool.entries import LAYOUT, Entry, Lane, Stored, assemble, table_entry
-from producers.spool.errors import SpoolError, SpoolFull
-from producers.spool.lanes import Cut, LaneState, Waiting
+from producers.spool.entries import Entry, Lane, Stored, assemble, table_entry
+from producers.spool.errors import SpoolError
+from producers.spool.lanes import Cut, LaneState
+from producers.spool.loading import SHIFT, load
+from producers.spool.room import Room
 from producers.spool.status import OVERHEAD, SpoolStatus, status_of
 from schemas.identity import BatchHeader, BatchIdentity
-from schemas.telemetry import TOPICS, SampleType
+from schemas.telemetry import SampleType
 
-_SHIFT = 40
 _COST = "SELECT ifnull(sum(length(value) + ?), 0) FROM entries WHERE id BETWEEN ? AND ?"
 _SEAL = (
     "INSERT INTO batches (lane, epoch, sequence, first, last, rows, watermark_ms, sealed_ms, final,"
@@ -31,7 +32,6 @@ _HOLDS = (
     "SELECT EXISTS (SELECT 1 FROM batches"
     " WHERE refused = '' AND (rows > 0 OR final OR supersedes != ''))"
 )
-_KEY_KEPT_MS = 24 * 3600 * 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,37 +56,22 @@ class Pending:
     header: BatchHeader
 
 
-@dataclass(slots=True)
-class _Ticket:
-    """What one caller wants accepted, and how that ended."""
-
-    entries: Sequence[Entry]
-    now_ms: int
-    key: str
-    note: bytes
-    cost: int
-    numbers: list[tuple[LaneState, Waiting]] = field(default_factory=list)
-    fresh: bool = True
-    error: Exception | None = None
-    done: bool = False
-
-
 class Spool:
     """Thread-safe; one process at a time. Times are ms since epoch, of the sender's clock."""
 
     def __init__(self, database: Database, limits: SpoolLimits, now_ms: int) -> None:
         self._db, self.limits = database, limits
         self._gate = threading.RLock()  # whoever writes or reads the file
-        self._queue: list[_Ticket] = []
-        self._queue_lock = threading.Lock()
-        self._room = threading.Condition()
-        self._bytes = 0
+        self._room = Room(limits.max_bytes)
+        found = load(database, now_ms, limits.max_bytes)
+        self.epoch = found.epoch
+        self._layouts = found.layouts
+        self._commit = GroupCommit(database, self._gate, found.layout_id)
         self._lanes: dict[Lane, LaneState] = {}
         self._by_id: dict[int, LaneState] = {}
-        self._layouts: dict[int, pa.Schema] = {}
-        self._layout_id: dict[SampleType, int] = {}
-        self.epoch = 0
-        self._load(now_ms)
+        for lane in found.lanes:
+            self._add_lane(lane)
+        self._room.release(-found.used_bytes)
 
     @classmethod
     def open(cls, directory: Path, limits: SpoolLimits, now_ms: int) -> Self:
@@ -99,7 +84,11 @@ class Spool:
         database = Database(
             directory, max_bytes=limits.max_bytes, now_ms=now_ms, power_safe=limits.power_safe
         )
-        return cls(database, limits, now_ms)
+        try:
+            return cls(database, limits, now_ms)
+        except BaseException:
+            database.close()
+            raise
 
     def close(self) -> None:
         """Give the file up; what is in it stays."""
@@ -111,7 +100,7 @@ class Spool:
     @property
     def used_bytes(self) -> int:
         """What is accepted and not acknowledged, in bytes."""
-        return self._bytes
+        return self._room.used
 
     def unacknowledged(self) -> int:
         """Sealed batches that Kafka has not acknowledged, heartbeats included."""
@@ -173,96 +162,21 @@ class Spool:
         now_ms: int,
         *,
         timeout_s: float = 0.0,
-        key: str = "",
-        note: bytes = b"",
-    ) -> bool:
+    ) -> None:
         """Accept entries of registered lanes, all or none; on return they are durable.
 
-        Waits up to `timeout_s` for room. With a `key`, False says that the key was accepted
-        within the last 24 hours and nothing was taken now. Raises SpoolFull, SpoolError, and
-        ValueError for a lane that is not registered.
+        Waits up to `timeout_s` for room. Raises SpoolFull, SpoolError, and ValueError for a lane
+        that is not registered.
         """
         if any(e.lane not in self._lanes for e in entries):
             raise ValueError("a lane is not registered with the spool")
         cost = sum(len(e.value) + OVERHEAD for e in entries)
-        self._reserve(cost, timeout_s)
-        ticket = _Ticket(entries, now_ms, key, note, cost)
-        with self._queue_lock:
-            self._queue.append(ticket)
-        with self._gate:
-            if not ticket.done:  # else somebody committed it together with his own
-                self._commit_queued()
-        if ticket.error or not ticket.fresh:
-            self._release(cost)
-        if ticket.error:
-            raise ticket.error
-        return ticket.fresh
-
-    def note(self, key: str) -> bytes | None:
-        """The note that was accepted with a key; None when the key is unknown."""
-        with self._gate:
-            row = self._db.sql.execute("SELECT note FROM keys WHERE key = ?", (key,)).fetchone()
-        return None if row is None else bytes(row[0])
-
-    def _reserve(self, cost: int, timeout_s: float) -> None:
-        deadline = time.monotonic() + timeout_s
-        with self._room:
-            while self._bytes + cost > self.limits.max_bytes:
-                left = deadline - time.monotonic()
-                if left <= 0 or cost > self.limits.max_bytes:
-                    raise SpoolFull(
-                        f"the spool is full ({self._bytes:,} of {self.limits.max_bytes:,} bytes): "
-                        "Kafka is away or slower than the samples"
-                    )
-                self._room.wait(left)
-            self._bytes += cost
-
-    def _release(self, cost: int) -> None:
-        with self._room:
-            self._bytes -= cost
-            self._room.notify_all()
-
-    def _commit_queued(self) -> None:
-        with self._queue_lock:
-            tickets, self._queue = self._queue, []
+        self._room.reserve(cost, timeout_s)
         try:
-            with self._db.accepting() as sql:
-                for ticket in tickets:
-                    self._insert(sql, ticket)
-        except Exception as error:  # whatever it is, each caller must learn of it
-            for ticket in tickets:
-                ticket.error = error
-        else:
-            for ticket in tickets:
-                for lane, waiting in ticket.numbers:
-                    lane.add(waiting)
-        finally:
-            for ticket in tickets:
-                ticket.done = True
-
-    def _insert(self, sql: sqlite3.Connection, ticket: _Ticket) -> None:
-        if ticket.key:
-            given = (ticket.key, ticket.now_ms, ticket.note)
-            sql.execute("DELETE FROM keys WHERE at_ms < ?", (ticket.now_ms - _KEY_KEPT_MS,))
-            ticket.fresh = (
-                sql.execute("INSERT OR IGNORE INTO keys VALUES (?, ?, ?)", given).rowcount > 0
-            )
-            if not ticket.fresh:
-                return
-        for e in ticket.entries:
-            lane = self._lanes[e.lane]
-            number, lane.next_number = lane.next_number, lane.next_number + 1
-            sql.execute(
-                "INSERT INTO entries VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (
-                    lane.id << _SHIFT | number, e.rows, e.first_ms, ticket.now_ms,
-                    self._layout_id[e.lane.sample], e.single, e.supersedes, e.reason, e.value,
-                ),
-            )  # fmt: skip
-            waiting = Waiting(
-                number, e.rows, len(e.value), e.first_ms, ticket.now_ms, e.supersedes, e.reason
-            )
-            ticket.numbers.append((lane, waiting))
+            self._commit.append([(self._lanes[e.lane], e) for e in entries], now_ms)
+        except BaseException:
+            self._room.release(cost)
+            raise
 
     def put(self, batch: SealedBatch, timeout_s: float = 0.0) -> None:
         """Take a batch that was sealed elsewhere, under its own identity, as one transaction.
@@ -273,21 +187,19 @@ class Spool:
         lane = self._lanes[Lane(ident.platform_id, ident.source, ident.sample, ident.partition)]
         entry = None if batch.rows is None else table_entry(lane.lane, batch.rows)
         cost = OVERHEAD + (0 if entry is None else len(entry.value) + OVERHEAD)
-        self._reserve(cost, timeout_s)
+        self._room.reserve(cost, timeout_s)
         try:
             with self._gate:
                 self._put(lane, batch.header, entry)
         except BaseException:
-            self._release(cost)
+            self._room.release(cost)
             raise
 
     def _put(self, lane: LaneState, header: BatchHeader, entry: Entry | None) -> None:
         cut = lane.heartbeat(final=header.final)
         with self._db.accepting() as sql:
             if entry is not None:
-                ticket = _Ticket([entry], header.sent_ms, "", b"", 0)
-                self._insert(sql, ticket)
-                number = ticket.numbers[0][1].number
+                number = self._commit.insert(sql, lane, entry, header.sent_ms).number
                 cut = Cut(number, number, entry.rows)
                 last = [("last_put", f"{header.identity.source_uri} {header.identity.id}")]
                 sql.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", last)
@@ -348,8 +260,7 @@ class Spool:
             sql.executemany(_SEAL, rows)
         for lane, cut in cuts:
             lane.sealed(cut, now_ms, promise_ms)
-        with self._room:
-            self._bytes += OVERHEAD * len(cuts)
+        self._room.release(-OVERHEAD * len(cuts))
 
     # -- handing out ----------------------------------------------------------------------
 
@@ -384,7 +295,7 @@ class Spool:
         with self._gate:
             found = self._db.sql.execute(
                 "SELECT layout, single, value FROM entries WHERE id BETWEEN ? AND ? AND rows > 0",
-                (batch.lane << _SHIFT | batch.first, batch.lane << _SHIFT | batch.last),
+                (batch.lane << SHIFT | batch.first, batch.lane << SHIFT | batch.last),
             ).fetchall()
         if batch.last < batch.first or not batch.header.rows:
             return None
@@ -404,13 +315,13 @@ class Spool:
         with self._gate:
             with self._db.removing() as sql:
                 for b in batches:
-                    span = (b.lane << _SHIFT | b.first, b.lane << _SHIFT | b.last)
+                    span = (b.lane << SHIFT | b.first, b.lane << SHIFT | b.last)
                     freed += OVERHEAD + sql.execute(_COST, (OVERHEAD, *span)).fetchone()[0]
                     sql.execute("DELETE FROM entries WHERE id BETWEEN ? AND ?", span)
                     sql.execute("DELETE FROM batches WHERE id = ?", (b.id,))
             for b in batches:
                 self._by_id[b.lane].pending -= 1
-        self._release(freed)
+        self._room.release(freed)
 
     def refuse(self, batch: Pending, reason: str) -> None:
         """Set a batch aside that can never be sent; it stays in the file and in the status."""
@@ -420,49 +331,6 @@ class Spool:
             self._by_id[batch.lane].pending -= 1
 
     # -- opening --------------------------------------------------------------------------
-
-    def _load(self, now_ms: int) -> None:
-        with self._db.sealing() as sql:
-            last = sql.execute("SELECT value FROM meta WHERE name = 'epoch'").fetchone()
-            self.epoch = max(now_ms, last[0] + 1 if last else 0)
-            kept = [("epoch", self.epoch), ("max_bytes", self.limits.max_bytes)]
-            sql.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", kept)
-            self._load_layouts(sql)
-        sql = self._db.sql
-        for number, platform, source, topic, partition in sql.execute("SELECT * FROM lanes"):
-            self._add_lane(LaneState(number, Lane(platform, source, TOPICS[topic], partition)))
-        sealed_to = self._load_batches(sql)
-        self._load_entries(sql, sealed_to)
-        self._bytes = status_of(sql).bytes
-
-    def _load_layouts(self, sql: sqlite3.Connection) -> None:
-        for sample, layout in LAYOUT.items():
-            given = (layout.serialize().to_pybytes(),)
-            sql.execute("INSERT OR IGNORE INTO layouts (layout) VALUES (?)", given)
-            found = sql.execute("SELECT id FROM layouts WHERE layout = ?", given).fetchone()
-            self._layout_id[sample] = found[0]
-        for number, layout in sql.execute("SELECT id, layout FROM layouts"):
-            self._layouts[number] = pa.ipc.read_schema(pa.py_buffer(layout))
-
-    def _load_batches(self, sql: sqlite3.Connection) -> dict[int, int]:
-        sealed_to: dict[int, int] = {}
-        for lane, last, refused in sql.execute("SELECT lane, last, refused FROM batches"):
-            sealed_to[lane] = max(sealed_to.get(lane, 0), last)
-            self._by_id[lane].pending += not refused
-        return sealed_to
-
-    def _load_entries(self, sql: sqlite3.Connection, sealed_to: dict[int, int]) -> None:
-        """What was accepted and not sealed waits again, with its old time of acceptance."""
-        columns = "id, rows, length(value), first_ms, accepted_ms, supersedes, reason"
-        for number, *rest in sql.execute(f"SELECT {columns} FROM entries ORDER BY id"):  # noqa: S608
-            lane = self._by_id[number >> _SHIFT]
-            number &= (1 << _SHIFT) - 1
-            lane.next_number = number + 1
-            if number > sealed_to.get(lane.id, 0):
-                lane.add(Waiting(number, *rest))
-        for number, last in sealed_to.items():
-            lane = self._by_id[number]
-            lane.next_number = max(lane.next_number, last + 1)
 
     def _add_lane(self, state: LaneState) -> None:
         self._lanes[state.lane] = state

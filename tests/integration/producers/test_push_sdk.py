@@ -26,6 +26,7 @@ from producers.pacing import wall_ms
 from producers.samples import Checker
 from producers.sender import SenderPolicy
 from producers.spool import SpoolBusy, SpoolFull, SpoolLimits
+from schemas import codes
 from schemas.batch import Batch, decode
 from schemas.errors import ContractError
 from schemas.identity import from_headers
@@ -33,6 +34,7 @@ from schemas.signing import SIGNATURE_HEADER, Signer, verify
 from schemas.telemetry import TOPICS, SampleType
 
 PARTITIONS = 4
+REASON = sorted(codes.REASONS.codes)[0]
 ORDERS = SampleType.ORDERS
 NOWHERE = "127.0.0.1:1"
 SECRET = Secret(b"0123456789abcdef0123456789abcdef")
@@ -95,6 +97,10 @@ def test_a_session_arrives_signed_and_hashed(topics: str, tmp_path: Path) -> Non
         show.viewers(11, at=wall_ms() - 600_000)  # late: not refused, and not lost
         show.orders(2, paid_fen=300, refunds=1, refunded_fen=100)
         show.complaints("C0301", channel="12315")
+        show.withdraw(ORDERS, wall_ms() - 60_000, wall_ms() + 1_000, REASON)
+        show.orders(3, paid_fen=400)
+        with pytest.raises(ContractError, match="reason: must be a code"):
+            show.withdraw(ORDERS, wall_ms() - 1, wall_ms(), "13812345678")
         show.end()
         with pytest.raises(UsageError, match="ended"):
             show.viewers(1)
@@ -104,7 +110,10 @@ def test_a_session_arrives_signed_and_hashed(topics: str, tmp_path: Path) -> Non
     rows = {s: [r for b in found if b.header.identity.sample is s for r in b.table.to_pylist()]
             for s in SampleType}  # fmt: skip
     assert sorted(r["viewers"] for r in rows[SampleType.VIEWERS]) == [0, 10, 11]
-    assert [r["paid_fen"] for r in rows[ORDERS]] == [300]
+    assert [r["paid_fen"] for r in rows[ORDERS]] == [300, 400]
+    withdrawn = [b.header for b in batches(topics) if b.header.supersedes]
+    assert [(h.identity.sample, h.reason, h.rows) for h in withdrawn] == [(ORDERS, REASON, 0)]
+    assert withdrawn[0].supersedes.startswith(f"session/{show.id}/")
     assert [r["code"] for r in rows[SampleType.COMPLAINTS]] == ["C0301"]
     assert {r["room_pid"] for many in rows.values() for r in many} == {
         live.pseudonyms().make("room", "r1")

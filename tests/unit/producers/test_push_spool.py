@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pyarrow as pa
 import pytest
 
@@ -31,6 +32,7 @@ from producers.spool import (
     row_entry,
     table_entries,
 )
+from producers.spool.entries import LAYOUT, Stored, assemble
 from schemas.telemetry import ARROW, SampleType
 from schemas.validate import row_errors
 
@@ -41,8 +43,20 @@ SEAL = SealPolicy(max_rows=3, linger_ms=500, heartbeat_ms=2_000)
 
 
 def values(orders: int, event_ms: int = T0, session: str = "a" * 32) -> tuple[object, ...]:
-    ids = (session, "1" * 32, "2" * 32, None, "3" * 32)
-    return (event_ms, *ids, None, "310101", "food", None, orders, 100, 0, 0)
+    given = {
+        "event_time": event_ms,
+        "session_id": session,
+        "room_pid": "1" * 32,
+        "streamer_pid": "2" * 32,
+        "merchant_pid": "3" * 32,
+        "district": "310101",
+        "category": "food",
+        "orders": orders,
+        "paid_fen": 100,
+        "refunds": 0,
+        "refunded_fen": 0,
+    }
+    return tuple(given.get(name) for name in ARROW[ORDERS].names)
 
 
 def one(orders: int, event_ms: int = T0, lane: Lane = LANE) -> Entry:
@@ -214,20 +228,6 @@ def test_an_unreadable_batch_is_set_aside(tmp_path: Path) -> None:
     spool.close()
 
 
-def test_a_key_is_accepted_once_with_its_entries(tmp_path: Path) -> None:
-    spool = opened(tmp_path)
-    assert spool.append([one(1)], T0, key="p01/k", note=b"reply")
-    used = spool.used_bytes
-    assert not spool.append([one(1)], T0 + 5, key="p01/k")
-    assert (spool.note("p01/k"), spool.note("other")) == (b"reply", None)
-    assert spool.used_bytes == used
-    spool.close()
-    spool = opened(tmp_path)
-    assert not spool.append([one(1)], T0 + 9, key="p01/k")
-    assert spool.append([one(1)], T0 + 25 * 3_600_000, key="p01/k")
-    spool.close()
-
-
 def test_a_correction_is_a_batch_of_its_own(spool: Spool) -> None:
     spool.append([one(1)], T0)
     spool.append([Entry(LANE, 0, T0, b"", supersedes="batch/1/2", reason="X")], T0)
@@ -336,3 +336,20 @@ def test_a_line_that_was_never_spooled_is_taken_out_of_the_ledger(tmp_path: Path
     assert not forget_unspooled(ledger.path, uri + "2")
     assert forget_unspooled(ledger.path, uri + "1")
     assert [e.sequence for e in read_ledger(ledger.path)] == [0, 1]
+
+
+@pytest.mark.parametrize("single", [True, False])
+def test_entries_of_an_older_contract_are_read(single: bool) -> None:
+    sample = SampleType.VIEWERS
+    layout = LAYOUT[sample]
+    older = layout.remove(layout.get_field_index("interactions"))
+    given = dict(zip(ARROW[ORDERS].names, values(0), strict=True)) | {"viewers": 7}
+    row = [given.get(name) for name in older.names]
+    arrays = [pa.array([v], pa.int64() if isinstance(v, int) else None) for v in row]
+    table_of_one = pa.RecordBatch.from_arrays(
+        [a.cast(f.type) for a, f in zip(arrays, older, strict=True)], schema=older
+    )
+    value = msgspec.msgpack.encode(row) if single else table_of_one.serialize().to_pybytes()
+    back = assemble([Stored(older, single, value)], sample)
+    assert back.schema.equals(ARROW[sample])
+    assert (back.column("viewers").to_pylist(), back.column("interactions").null_count) == ([7], 1)
