@@ -29,7 +29,6 @@ from schemas.signing import Signer
 
 log = structlog.get_logger("livewatch.gateway")
 SPOOL_FILE = "gateway.sqlite3"
-_FLUSH_S = 10.0
 
 
 @dataclass(frozen=True)
@@ -58,6 +57,7 @@ class GatewayOptions:
     limits: LimitPolicy = field(default_factory=LimitPolicy)
     intake: IntakePolicy = field(default_factory=IntakePolicy)
     source: SourcePolicy = field(default_factory=SourcePolicy)
+    flush_s: float = 10.0
 
 
 @contextmanager
@@ -81,7 +81,7 @@ def gateway(options: GatewayOptions) -> Iterator[Gateway]:
         keys = ApiKeyFile(options.keys)
         yield Gateway(keys, Limits(options.limits), intake, sources, reader, ready)
     finally:
-        drain.close(_FLUSH_S)
+        drain.close(options.flush_s)
         intake.close()
         reader.close()
         store.close()
