@@ -3,10 +3,10 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 BIN := .venv/bin
 
-.PHONY: help setup demo demo-check test chaos lint format bench lock clean
+.PHONY: help setup demo demo-check producer-check test chaos lint format bench lock clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## install everything into the checkout (no root); instantaneous the second time
 	@deploy/setup.sh
@@ -16,6 +16,9 @@ demo: setup ## a whole city on this machine until Ctrl-C; ARGS="--for 3m" ends b
 
 demo-check: setup ## prove, without a person, that nothing is lost, doubled or missed
 	@$(BIN)/livewatch demo-check $(ARGS)
+
+producer-check: setup ## prove that a platform's side cannot leak, lose or impersonate; ARGS=--short
+	@$(BIN)/livewatch producer-check $(ARGS)
 
 test: ## all tests, on the real Kafka and the real ClickHouse engine; ARGS="-k name" chooses
 	@deploy/setup.sh --browser

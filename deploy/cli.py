@@ -18,6 +18,7 @@ from deploy.errors import UserError
 from deploy.keys import app as keys
 from deploy.operations.cli import app as operations
 from deploy.operations.look import doctor
+from deploy.producer_check.command import producer_check
 from deploy.stack import cli as stack
 from producers.errors import PushError
 
@@ -25,7 +26,6 @@ app = typer.Typer(
     name="livewatch",
     no_args_is_help=True,
     rich_markup_mode=None,
-    add_completion=False,
     pretty_exceptions_enable=False,
     help="""Operational monitoring of live commerce: telemetry in, indicators and flags out.
 
@@ -43,6 +43,7 @@ app = typer.Typer(
 stack.register(app)
 app.command()(demo)
 app.command("demo-check")(demo_check)
+app.command("producer-check")(producer_check)
 app.add_typer(operations)
 app.command()(doctor)
 app.add_typer(keys)

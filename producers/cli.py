@@ -7,6 +7,7 @@ import sys
 import structlog
 import typer
 
+from producers.check.command import check
 from producers.errors import PushError
 from producers.gateway.command import gateway
 from producers.gateway.keys_command import app as gateway_keys
@@ -20,12 +21,12 @@ app = typer.Typer(
     name="livewatch-push",
     help="Push live-commerce telemetry to a regulator's Kafka.",
     no_args_is_help=True,
-    add_completion=False,
     rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
 )
 app.command()(simulate)
 app.command(no_args_is_help=True)(replay)
+app.command(no_args_is_help=True)(check)
 app.command()(gateway)
 app.add_typer(keys)
 app.add_typer(gateway_keys)

@@ -92,7 +92,7 @@ def _as_bytes(_: Any, value: Any) -> bytes:
 def _fuzz(operation: Any, key: str, until: float, seed: int, found: Fuzzed) -> None:
     from hypothesis import HealthCheck, Phase, given, settings
     from hypothesis import seed as seeded
-    from hypothesis.errors import Flaky
+    from hypothesis.errors import Flaky, Unsatisfiable
     from schemathesis import GenerationMode
 
     headers = {"Authorization": f"Bearer {key}"}
@@ -118,7 +118,7 @@ def _fuzz(operation: Any, key: str, until: float, seed: int, found: Fuzzed) -> N
             phases=[Phase.generate],
             suppress_health_check=list(HealthCheck),
         )(seeded(seed)(test))
-        with suppress(_TimeIsOverError, Flaky), warnings.catch_warnings():
+        with suppress(_TimeIsOverError, Flaky, Unsatisfiable), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of the generator, about its own randomness
             test()
 

@@ -52,7 +52,7 @@ class PlatformSource:
     def add(
         self, sample: SampleType, tables: list[pa.RecordBatch], now_ms: int
     ) -> list[SealedBatch]:
-        """Rows of one sample type, all sealed at once, by partition."""
+        """Rows of one sample type, by partition. What they filled; `poll` seals the rest."""
         rows = tables[0] if len(tables) == 1 else pa.concat_batches(tables)
         self._heard(now_ms)
         newest = pc.max(rows.column(0).cast(pa.int64())).as_py()

@@ -1,0 +1,1 @@
+"""`livewatch producer-check`: a producer that cannot leak, cannot lose and cannot impersonate."""
