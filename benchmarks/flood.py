@@ -133,6 +133,17 @@ class Flood:
                     left -= n
         self.nothing(SampleType.COMPLAINTS, until_ms)
 
+    def everyone(self, until_ms: int) -> None:
+        """One sample of viewers and of orders of every session in the minute before `until_ms`."""
+        for partition in range(self.city.partitions):
+            everyone = np.arange(len(self.city.columns[partition]["session_id"]))
+            for start in range(0, len(everyone), MAX_ROWS):
+                picks = everyone[start : start + MAX_ROWS]
+                at = until_ms - 60_000 + self._rng.integers(0, 60_000, len(picks))
+                for sample in (SampleType.VIEWERS, SampleType.ORDERS):
+                    self.send(sample, partition, picks, at, until_ms)
+        self.nothing(SampleType.COMPLAINTS, until_ms)
+
     def nothing(self, sample: SampleType, until_ms: int) -> None:
         """A heartbeat on every partition."""
         for partition in range(self.city.partitions):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,6 +53,7 @@ class Sessions:
         self._index: KeyIndex[tuple[str, str]] = KeyIndex()
         self._by_platform: dict[str, dict[str, int]] = {}
         self.platforms: list[str] = []
+        self._of_merchant: Counter[int] = Counter()
         self.merchants: KeyIndex[tuple[str, str, str]] = KeyIndex()
         self.cells: KeyIndex[tuple[str, str, str]] = KeyIndex()
         self.dims: list[Session | None] = []
@@ -134,6 +136,7 @@ class Sessions:
         self.category[slot] = _CATEGORY[session.category]
         self.district[slot] = _DISTRICT[session.district]
         self.merchant[slot] = self.merchants.add((platform, merchant, session.category))
+        self._of_merchant[int(self.merchant[slot])] += 1
         self.cell[slot] = self.cells.add((platform, session.category, session.district))
         self.since[slot] = session.since
         self.live[slot] = True
@@ -152,10 +155,18 @@ class Sessions:
             if session is None:
                 continue
             self._index.free(slot)
+            self._leave_merchant(int(self.merchant[slot]))
             del self._by_platform[session.platform_id][session.session_id]
             self.dims[slot] = None
             self.live[slot] = False
             self.dirty.add(slot // CHUNK)
+
+    def _leave_merchant(self, merchant: int) -> None:
+        """A merchant none of whose sessions is known gives its slot back, too."""
+        self._of_merchant[merchant] -= 1
+        if not self._of_merchant[merchant]:
+            del self._of_merchant[merchant]
+            self.merchants.free(merchant)
 
     def row_columns(self, slots: Ints) -> TableColumns:
         """The columns that a sample's row takes from its session."""
