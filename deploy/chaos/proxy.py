@@ -79,6 +79,10 @@ class Proxy:
     async def listen(self) -> None:
         self._server = await asyncio.start_server(self._serve, HOST, self.port)
 
+    def close(self) -> None:
+        if self._server is not None:
+            self._server.close()
+
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             far_reader, far_writer = await asyncio.open_connection(HOST, self.target)
@@ -144,10 +148,10 @@ class _Connection:
         self._far.write(half)
         with suppress(OSError):
             await self._far.drain()
+            strike.done(len(chunk))
             if strike.how == "truncate":  # an orderly end in the middle of a message
                 self._far.write_eof()
                 await asyncio.sleep(0.2)
-        strike.done(len(chunk))
         return True
 
     async def _down(self) -> None:
@@ -193,8 +197,19 @@ class Proxies:
         return self
 
     def __exit__(self, *_: object) -> None:
+        asyncio.run_coroutine_threadsafe(self._end(), self._loop).result(10)
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(5)
+        self._loop.close()
+
+    async def _end(self) -> None:
+        """No connection goes on, no task is left behind."""
+        for proxy in self._proxies:
+            proxy.close()
+        others = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in others:
+            task.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
 
 
 def inserted(reply: bytes) -> bool:
