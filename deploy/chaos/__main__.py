@@ -45,7 +45,7 @@ def chaos(
     several = (1, 3) if brokers == 0 else (brokers,)
     options = ChaosOptions(seed, several, minutes, rounds, faults, load, spacing)
     if short:
-        options = replace(options, rounds=len(several), load_s=75.0, spacing_s=4.0)
+        options = replace(options, rounds=len(several), load_s=66.0, spacing_s=4.0)
     root = home.absolute() if home else Path(tempfile.mkdtemp(prefix="livewatch-chaos-"))
     try:
         report, passed = run(options, root, say)

@@ -44,10 +44,6 @@ class Report:
     def hit(self) -> int:
         return sum(sum(r.faults.values()) for _, r in self.results)
 
-    @property
-    def failed(self) -> bool:
-        return any(value for _, r in self.results for value in r.errors().values())
-
     def as_json(self) -> dict[str, Any]:
         """The last line."""
         results = [r for _, r in self.results]
