@@ -1,9 +1,14 @@
-"""`make bench`: the fold alone, then the whole way; a JSON object a line (ARGS=--quick: short)."""
+"""`make bench`: the fold alone, the gateway, then the whole way; a JSON object a line
+(ARGS=--quick: short).
+"""
 
 from __future__ import annotations
 
-from benchmarks import end_to_end, fold
+import sys
+
+from benchmarks import end_to_end, fold, gateway
 
 if __name__ == "__main__":
     fold.main()
+    gateway.measure_and_print(3.0 if "--quick" in sys.argv else 8.0)
     end_to_end.main()

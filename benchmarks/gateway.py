@@ -23,7 +23,7 @@ from typing import Any
 
 import psutil
 
-from deploy.stack.kafka import Broker, not_ready
+from deploy.stack.kafka import Broker, Cluster, not_ready
 from deploy.stack.ports import free_run
 from deploy.stack.process import Child, last_lines
 from producers.gateway.api_keys import ApiKeyFile, new_key
@@ -44,7 +44,7 @@ def broker(root: Path) -> Iterator[str]:
     from kafka.admin import NewTopic
 
     port = free_run(2)
-    kafka = Broker(root / "kafka", port, port + 1)
+    kafka = Broker(Cluster(root, port, port + 1))
     child = Child(kafka.command(), {}, root / "kafka.log")
     try:
         _wait(lambda: not_ready(kafka.bootstrap) is None, child, root / "kafka.log")
@@ -152,10 +152,14 @@ def _wait(ready: Any, child: Child, log: Path) -> None:
         time.sleep(0.1)
 
 
+def measure_and_print(seconds: float) -> None:
+    print(json.dumps(measure(seconds)))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=8.0)
-    print(json.dumps(measure(parser.parse_args().seconds)))
+    measure_and_print(parser.parse_args().seconds)
 
 
 if __name__ == "__main__":

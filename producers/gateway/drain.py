@@ -18,6 +18,7 @@ from kafka import errors as kafka_errors
 
 from producers.gateway import metrics
 from producers.gateway.store import Reader, Stored
+from schemas.signing import Signer
 from schemas.telemetry import MAX_BYTES
 
 log = structlog.get_logger("livewatch.gateway")
@@ -53,8 +54,10 @@ def kafka_producer(bootstrap: str) -> KafkaProducer:
 class Drain:
     """The thread that sends. `on_delivered` gets (id, bytes) of what Kafka has acknowledged."""
 
-    def __init__(self, path: Path, connect: Callable[[], KafkaProducer]) -> None:
-        self._path, self._connect = path, connect
+    def __init__(
+        self, path: Path, connect: Callable[[], KafkaProducer], signer: Signer | None
+    ) -> None:
+        self._path, self._connect, self._signer = path, connect, signer
         self._on_delivered: OnDelivered = lambda _: None
         self._changed = threading.Condition()
         self._in_flight: dict[int, int] = {}
@@ -96,7 +99,7 @@ class Drain:
                 producer = producer or self._connect()
                 last = self._send_page(producer, reader, last)
                 self._settle()
-            except kafka_errors.KafkaError as error:
+            except Exception as error:  # whatever it was: this thread is the only way to Kafka
                 self._say(error)
                 last = 0  # what was delivered meanwhile is known and passed over
                 if producer is not None and not isinstance(error, kafka_errors.RetriableError):
@@ -142,10 +145,12 @@ class Drain:
         )
 
     def _hand_over(self, producer: KafkaProducer, stored: Stored) -> None:
-        batch = stored.batch
+        batch, headers = stored.batch, stored.batch.headers
+        if self._signer is not None:
+            headers = self._signer.sign(batch.topic, batch.partition, headers, batch.value)
         try:
             future = producer.send(
-                batch.topic, value=batch.value, headers=batch.headers, partition=batch.partition
+                batch.topic, value=batch.value, headers=headers, partition=batch.partition
             )
         except kafka_errors.KafkaError as error:
             self._on_error(stored.id, error)

@@ -1,4 +1,4 @@
-"""Group commit: what many requests brought is sealed, signed and written down at once.
+"""Group commit: what many requests brought is sealed and written down at once.
 
 A request waits for its group, `group_ms` at most plus the commit, and has its answer when the
 group is on disk. One thread does all the writing, so batches get their numbers in one place.
@@ -20,10 +20,9 @@ import structlog
 from producers.batcher import SealedBatch
 from producers.gateway import metrics
 from producers.gateway.sources import Sources
-from producers.gateway.store import Receipt, Signed, Store
+from producers.gateway.store import Receipt, Store, Unsent
 from producers.pacing import wall_ms
 from schemas.identity import to_headers
-from schemas.signing import Signer
 from schemas.telemetry import SampleType
 
 log = structlog.get_logger("livewatch.gateway")
@@ -68,11 +67,10 @@ class Intake:
         self,
         store: Store,
         sources: Sources,
-        signer: Signer | None,
         policy: IntakePolicy,
         on_commit: Callable[[], None],
     ) -> None:
-        self._store, self._sources, self._signer = store, sources, signer
+        self._store, self._sources = store, sources
         self._policy, self._on_commit = policy, on_commit
         self._changed = threading.Condition()
         self._jobs: list[Job] = []
@@ -151,7 +149,7 @@ class Intake:
         sealed = self._sealed(jobs, now)
         receipts = [j.receipt for j in jobs if j.receipt is not None]
         if sealed or receipts:
-            self._store.commit([self._signed(b) for b in sealed], receipts, now)
+            self._store.commit([_unsent(b) for b in sealed], receipts, now)
         if sealed:
             self._on_commit()
 
@@ -171,12 +169,6 @@ class Intake:
                 sealed += self._sources.of(job.platform_id).goodbye(now_ms)
         metrics.PLATFORMS.set(len(self._sources))
         return sealed
-
-    def _signed(self, batch: SealedBatch) -> Signed:
-        ident, headers = batch.header.identity, to_headers(batch.header)
-        if self._signer is not None:
-            headers = self._signer.sign(ident.topic, ident.partition, headers, batch.value)
-        return Signed(ident.topic, ident.partition, headers, batch.value)
 
     def _renew(self) -> None:
         try:
@@ -198,6 +190,11 @@ class Intake:
             log.exception("the spool could not be tidied")
             self.delivered(delivered)
         metrics.SPOOLED.set(self._store.used_bytes)
+
+
+def _unsent(batch: SealedBatch) -> Unsent:
+    ident = batch.header.identity
+    return Unsent(ident.topic, ident.partition, to_headers(batch.header), batch.value)
 
 
 def _resolve(jobs: list[Job], error: Exception | None) -> None:

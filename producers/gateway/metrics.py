@@ -30,7 +30,7 @@ SECONDS = Histogram(
     registry=REGISTRY,
 )  # fmt: skip
 GROUPS = Histogram(
-    "livewatch_gateway_commit_seconds", "Seal, sign and write down one group of requests, s",
+    "livewatch_gateway_commit_seconds", "Seal and write down one group of requests, s",
     registry=REGISTRY,
 )  # fmt: skip
 SPOOLED = Gauge(

@@ -27,8 +27,9 @@ CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value INTEGER NOT NULL)
 
 
 @dataclass(frozen=True, slots=True)
-class Signed:
-    """A sealed batch as it goes to Kafka, signature included."""
+class Unsent:
+    """A sealed batch as it goes to Kafka, but for its signature: it is signed when it is sent, so
+    that a new key holds for what still waits."""
 
     topic: str
     partition: int
@@ -41,7 +42,7 @@ class Stored:
     """A batch that waits for Kafka; ids grow in the order of acceptance."""
 
     id: int
-    batch: Signed
+    batch: Unsent
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +79,7 @@ class Store:
         """Bytes of batches that Kafka does not have yet."""
         return self._used
 
-    def commit(self, batches: Sequence[Signed], receipts: Iterable[Receipt], now_ms: int) -> None:
+    def commit(self, batches: Sequence[Unsent], receipts: Iterable[Receipt], now_ms: int) -> None:
         """All of it or nothing, durable on return."""
         with self._db:
             for b in batches:
@@ -140,7 +141,7 @@ class Reader:
             "ORDER BY id LIMIT ?",
             (last_id, count),
         )
-        return [Stored(i, Signed(t, p, _headers(h), v)) for i, t, p, h, v in rows]
+        return [Stored(i, Unsent(t, p, _headers(h), v)) for i, t, p, h, v in rows]
 
     def receipt(self, platform_id: str, key: str) -> tuple[Receipt, bool] | None:
         """The answer given for a key, and whether Kafka has all that it accepted."""

@@ -77,6 +77,8 @@ def test_times_may_be_text_with_an_offset(text: str) -> None:
         ({"event_time": True}, "event_time", "whole ms since 1970"),
         ({"event_time": NOW + 61_000}, "event_time", "60 s ahead"),
         ({"event_time": 0}, "event_time", "before 2020"),
+        ({"base_id": "b-13800138000"}, "base_id", "must not"),
+        ({"base_id": "B"}, "base_id", "must match"),
         ({"phone": "13800138000"}, "row", "the contract does not list"),
     ],
 )
