@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from kafka import KafkaAdminClient
@@ -23,6 +24,10 @@ _COMPACTED = {
     "segment.ms": str(DAY_MS),
     "max.compaction.lag.ms": str(DAY_MS),
     "delete.retention.ms": str(DAY_MS),
+    # Each take-over writes the state again: small segments, so that compaction keeps up with it
+    # and another worker need not read more than a few times the state.
+    "segment.bytes": str(32 << 20),
+    "min.cleanable.dirty.ratio": "0.2",
 }
 
 
@@ -102,6 +107,16 @@ def ensure(bootstrap: str, group: str, partitions: int, replication: int = 1) ->
         for spec in missing:
             _create(admin, spec, replication)
         return [s.name for s in missing]
+    finally:
+        admin.close()
+
+
+def topic_ids(bootstrap: str, names: Iterable[str]) -> dict[str, str]:
+    """Kafka's own id of each topic that exists: a topic made anew under its name has another."""
+    admin = KafkaAdminClient(bootstrap_servers=bootstrap.split(","))
+    try:
+        found = admin.describe_topics(list(names))
+        return {t["name"]: str(t["topic_id"]) for t in found if t.get("topic_id")}
     finally:
         admin.close()
 

@@ -23,7 +23,7 @@ from deploy.operations import changelog, manifest, tables
 from deploy.operations.changelog import Checkpoint, Lane
 from deploy.operations.manifest import DataFile, LaneFile, Manifest
 from deploy.operations.target import Target, admin
-from pipelines.core.fold.checkpoint import STATE_VERSION
+from pipelines.core.upgrade import STATE_VERSION
 from pipelines.topics import specs
 from pipelines.warehouse.migrate import applied_number
 

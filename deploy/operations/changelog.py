@@ -16,7 +16,8 @@ from kafka import KafkaProducer, TopicPartition
 
 from deploy.errors import StackError
 from deploy.operations.target import Target, consumer
-from pipelines.agents.store import VARIANTS, StateStore
+from pipelines.agents.stage import epoch_of, version_of
+from pipelines.agents.store import Key, StateStore
 from pipelines.core.partials import CELLS_TOPIC
 from pipelines.topics import FOLD_STATE, ROLLUP_STATE, changelog
 from schemas.telemetry import TOPICS
@@ -81,6 +82,9 @@ class Raw:
         self.values = dict(values or {})
         self.changes: list[tuple[bytes, bytes | None]] = []
 
+    def keys_here(self) -> list[bytes]:
+        return list(self.values)
+
     def get(self, key: bytes) -> bytes | None:
         return self.values.get(key)
 
@@ -97,8 +101,10 @@ class Raw:
 
     def epoch(self) -> int:
         """The highest epoch that anything was written under; 0 for none."""
-        heads = (int.from_bytes(v[:8], "little") for v in self.values.values())
-        return max(heads, default=0)
+        found = StateStore(self).checkpoint()
+        kept = 0 if found is None else int(found[0]["epoch"])
+        keys = (key for raw in self.values if (key := Key.decode(raw)) is not None)
+        return max([kept, *(epoch_of(key.fence) for key in keys)])
 
     def holding(self, words: Iterable[str]) -> list[str]:
         """Keys whose value holds one of the words."""
@@ -110,16 +116,14 @@ class Raw:
 def checkpoint_of(raw: Raw) -> Checkpoint | None:
     """None where no checkpoint was ever made. Raises KeyError where an entry is not whole."""
     store = StateStore(raw)
-    found = store.read(HEAD)
+    found = store.checkpoint()
     if found is None:
         return None
-    head = json.loads(found[1])
-    entries = {}
-    for name in head["names"]:
-        value = store.read(name)
-        if value is not None:
-            entries[name] = value[1]
-        elif any(raw.get(f"{name}#{i}#0".encode()) is not None for i in range(VARIANTS)):
+    head, entries = found
+    newest = store.newest_head()
+    for name in set(head["names"]) - set(entries):
+        # An entry that is gone altogether was outdated; one that is there in part is being written.
+        if newest is not None and raw.get(Key(name, newest[0], 0).encode()) is not None:
             raise KeyError(name)
     return Checkpoint(raw.epoch(), head, entries)
 
@@ -164,11 +168,15 @@ def write(at: Target, lane: Lane, raw: Raw, checkpoint: Checkpoint, epoch: int) 
     kafka.errors.KafkaError.
     """
     store = StateStore(raw)
-    head = checkpoint.head | {"names": sorted(checkpoint.entries), "written": []}
+    fence = version_of(epoch, 0)
+    head = checkpoint.head | {"names": sorted(checkpoint.entries), "epoch": epoch}
     for name, value in checkpoint.entries.items():
-        store.write(name, epoch, value)
+        store.write(name, fence, value)
     _send(at, lane, raw)
-    store.write(HEAD, epoch, json.dumps(head).encode())
+    store.write(HEAD, fence, json.dumps(head).encode())
+    _send(at, lane, raw)
+    store.guard()
+    store.remove_others(fence)
     _send(at, lane, raw)
 
 

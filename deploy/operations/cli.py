@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import typer
 
-from deploy.operations import commands, look
+from deploy.operations import commands, look, partitions
 
 app = typer.Typer(
     name="ops",
@@ -27,3 +27,4 @@ def _ops() -> None:
 
 commands.register(app)
 look.register(app)
+partitions.register(app)

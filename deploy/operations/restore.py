@@ -17,7 +17,7 @@ from deploy.operations.changelog import Lane, Raw
 from deploy.operations.manifest import Manifest
 from deploy.operations.target import Target, admin, consumer, refuse_while_working
 from pipelines.agents.stage import EPOCH_SHIFT
-from pipelines.core.fold.checkpoint import STATE_VERSION
+from pipelines.core.upgrade import STATE_VERSION
 from pipelines.topics import ensure
 from pipelines.warehouse.migrate import applied_number, load, plan, run
 

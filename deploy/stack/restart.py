@@ -10,6 +10,9 @@ from dataclasses import dataclass, field
 # sysexits.h: "try again". A worker ends with it when a hole in its log stayed open, which a new
 # process heals at once; it is no sign of sickness and waits for nothing.
 EX_TEMPFAIL = 75
+# sysexits.h: "configuration error". A worker ends with it when the kept state was written by
+# another version: it would only end again.
+EX_CONFIG = 78
 
 
 @dataclass(frozen=True)
@@ -42,7 +45,7 @@ class RestartState:
         if now - started >= self.policy.quick:
             self.failures = 0
         self.failures += 1
-        if self.failures >= self.policy.give_up:
+        if self.failures >= self.policy.give_up or code == EX_CONFIG:
             self.gave_up = True
             self.due = None
             return

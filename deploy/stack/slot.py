@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from deploy.stack.process import Child, describe_exit, last_lines
-from deploy.stack.restart import RestartState
+from deploy.stack.restart import EX_CONFIG, RestartState
 from deploy.stack.sentry import Sentry
 from deploy.stack.services import Service
 from deploy.stack.statefile import Exit, ProcessRecord
@@ -62,7 +62,8 @@ class Slot:
         self.restarts.ended(now, self.child.started, code)
         if self.restarts.gave_up:
             failures = self.restarts.failures
-            return f"{self.name}: given up after {failures} quick failures, {self.why(code)}"
+            after = "" if code == EX_CONFIG else f" after {failures} quick failures"
+            return f"{self.name}: given up{after}, {self.why(code)}"
         wait = (self.restarts.due or now) - now
         return f"{self.name} ended by itself, {self.why(code)}; restart in {wait:.1f} s"
 

@@ -29,6 +29,7 @@ from pipelines.core.fold.corrections import correction_row, refuse_half
 from pipelines.core.fold.rows import RAW_TABLES, session_columns
 from pipelines.core.fold.stage import NO_MINUTE, Folded, fold, fresh_epoch, refuse
 from pipelines.core.fold.state import FoldState
+from pipelines.core.moved import drop_moved
 from pipelines.core.partials import CELLS_TOPIC, encode
 from pipelines.instruments import Instruments
 from schemas.batch import decode
@@ -64,6 +65,7 @@ class FoldStage:
         self.present: Present = {}
         self.erased = Erasures()
         self._rewrite: Entries = {}
+        self._partitions = partitions
         self._instruments = instruments
         self._version = 0
         self._ticks = 0
@@ -83,9 +85,16 @@ class FoldStage:
         if head is None:
             return Output()
         flags = checkpoint.restore(self.state, head, entries)
-        ended, self._rewrite = erase_sessions(self.state, entries, self.erased)
+        if head.get("partitions", self._partitions) != self._partitions:
+            moved, self._rewrite = drop_moved(self.state, entries)
+            flags += moved
+        ended, left = erase_sessions(self.state, entries | self._rewrite, self.erased)
+        self._rewrite |= left
         self._bins = self.state.monitor.bins_closed
         return Output(flags=flags + ended)
+
+    def made_anew(self, topic: str) -> None:
+        self.state.forget_offsets(topic)
 
     def fold(self, record: Record) -> Work:
         try:
@@ -181,7 +190,7 @@ class FoldStage:
         return rewrite | kept
 
     def head(self) -> dict[str, Any]:
-        return checkpoint.head(self.state)
+        return checkpoint.head(self.state) | {"partitions": self._partitions}
 
     def _stranger(self, record: Record, reason: str, error: ContractError) -> Work:
         """A record that nobody known answers for leaves no trace in the state: whoever sent it

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
 import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
@@ -9,13 +11,16 @@ from typing import TYPE_CHECKING, Any
 import structlog
 from faust.types import TP
 
+from pipelines.agents.exits import EX_CONFIG
 from pipelines.agents.fold import FoldStage
 from pipelines.agents.partition import Moved, Partition
 from pipelines.agents.rollup import RollupStage
 from pipelines.agents.stage import Stage
 from pipelines.agents.store import Event, StateStore
+from pipelines.core.upgrade import UnknownStateError
 from pipelines.sinks.erased import erasures
 from pipelines.sinks.present import present_batches
+from pipelines.topics import topic_ids
 
 if TYPE_CHECKING:
     from pipelines.agents.worker import Worker
@@ -104,12 +109,16 @@ class Owned:
                 event,
                 {topic: begins[tp] for topic, tp in tps.items()},
                 {topic: ends[tp] or 0 for topic, tp in tps.items()},
+                await asyncio.to_thread(topic_ids, worker.settings.bootstrap, stage.topics),
             )
             if isinstance(stage, FoldStage):
                 stage.present = await present_batches(worker.warehouse, number, partition)
             partition.check()
         except Moved:
             return
+        except UnknownStateError as error:
+            log.error("cannot take the partition over, ending", reason=str(error))
+            os._exit(EX_CONFIG)
         self._loaded[key] = partition
         seconds = self.seconds[key] = time.monotonic() - started
         log.info(

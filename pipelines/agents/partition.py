@@ -17,19 +17,20 @@ import structlog
 
 from pipelines.agents.records import Pending, TopicState, record_of
 from pipelines.agents.stage import Entries, Output, Record, Stage, version_of
-from pipelines.agents.store import Event, StateStore, event_context
+from pipelines.agents.store import HEAD, Event, StateStore, event_context
+from pipelines.core.blob import framed, unframed
 from pipelines.core.columns import TableColumns, concat
 from pipelines.core.flags import FlagEvent
 from pipelines.core.fold.clock import TopicClock
 from pipelines.core.positions import Position
+from pipelines.core.upgrade import STATE_VERSION, outdated, upgraded
 from pipelines.sinks.raw import RawRows
 
 log = structlog.get_logger()
-HEAD_FORMAT = 1
 # Indicator rows that one checkpoint holds at most: catching up must not take all memory.
 MAX_ROWS_PER_COMMIT = 100_000
-# Entries that say which key (session, cell, series) stands at which slot.
-_KEYS = ("sessions/", "keys/", "cells")
+UNSENT = "unsent"
+"""Entry: messages to the next stage that the checkpoint speaks of and that may not be sent."""
 
 
 class Moved(Exception):  # noqa: N818 - not an error: the partition now belongs to another generation
@@ -42,6 +43,7 @@ class Outlet(Protocol):
     raw: RawRows
 
     def generation(self) -> int: ...
+    async def confirm(self, generation: int) -> None: ...
     async def store(self, table: str, columns: Any) -> Any: ...
     async def send(self, topic: str, messages: list[bytes], partition: int) -> None: ...
     async def dead_letter(self, topic: str, record: Record, reasons: list[str]) -> None: ...
@@ -66,8 +68,11 @@ class Partition:
         self._store = store
         self._outlet = outlet
         self._outbox: list[FlagEvent] = []
+        self._intended = 0
+        self._unsent: list[bytes] = []
         self._names: set[str] = set()
         self._head: dict[str, Any] = {}
+        self._topic_ids: dict[str, str] = {}
         self._dead: list[tuple[str, Record, list[str], Pending]] = []
         # A look at the open minutes does not wait for a commit under way: flags are not held up
         # by rows. But entries and the head that speaks of them are written by one of them only.
@@ -75,48 +80,71 @@ class Partition:
 
     # -- loading ------------------------------------------------------------------------------
 
-    async def load(self, event: Event, begins: Mapping[str, int], ends: Mapping[str, int]) -> None:
-        """Take the partition over: claim an epoch, restore, and emit what may not have been.
+    async def load(
+        self,
+        event: Event,
+        begins: Mapping[str, int],
+        ends: Mapping[str, int],
+        ids: Mapping[str, str] | None = None,
+    ) -> None:
+        """Take the partition over: claim it, restore, and send out what may not have been.
 
-        `begins` and `ends` are the offsets that Kafka has of each topic. Raises Moved.
+        `begins` and `ends` are the offsets that Kafka has of each topic, `ids` its topic ids.
+        Raises Moved, and UnknownStateError for a state that this version cannot read.
         """
         self.event = event
         with event_context(event):
-            stored = self._store.read("head")
-            head = None if stored is None else json.loads(stored[1])
-            entries = {} if head is None else self._read_entries(head)
-        self.epoch = 1 if stored is None else stored[0] + 1
+            found = self._store.checkpoint()
+        head, entries = found or (None, {})
+        self.epoch = 1 if head is None else head["epoch"] + 1
         self.version = version_of(self.epoch, self.generation)
-        self._resume(head, begins, ends)
+        if head is not None:
+            head, entries = upgraded(self.stage.name, head, entries)
+        anew = self._resume(head, begins, ends, ids or {})
         again = self.stage.load(head, entries, self.version)
+        for topic in anew:
+            self.stage.made_anew(topic)
         self._outbox = again.flags
-        await self._claim(head, entries)
-        await self._emit()
+        self._unsent = unframed(entries.get(UNSENT, b""))
+        await self._claim(entries)
+        await self._release()
 
-    def _read_entries(self, head: Mapping[str, Any]) -> Entries:
-        self._names = set(head["names"])
-        found = {name: self._store.read(name) for name in self._names}
-        return {name: value[1] for name, value in found.items() if value is not None}
+    async def _claim(self, entries: Entries) -> None:
+        """Write the whole checkpoint again as ours, then forget what others left.
 
-    async def _claim(self, head: Mapping[str, Any] | None, entries: Entries) -> None:
-        """Write what the last checkpoint wrote again under our epoch, and all keys of arrays.
-
-        The local store can be ahead of the changelog by one checkpoint that was cut off, and an
-        epoch that is not in Kafka fences nobody. What says which key a slot belongs to must not
-        be written over by a worker that wakes up late.
+        Nothing that we rely on may stay under a key that an older owner can write: it may be
+        paused, and wake up. The local store may also be ahead of the changelog by a checkpoint
+        that was cut off; what is only on this disk fences nobody.
         """
-        written = set() if head is None else set(head["written"])
-        again = {n: v for n, v in entries.items() if n in written or n.startswith(_KEYS)}
-        await self._write(again)
+        await self._write(entries)
+        with event_context(self._event()):
+            self._store.guard()
+            self._store.remove_others(self.version)
+        await self._store.acknowledged()
 
     def _resume(
-        self, head: Mapping[str, Any] | None, begins: Mapping[str, int], ends: Mapping[str, int]
-    ) -> None:
+        self,
+        head: Mapping[str, Any] | None,
+        begins: Mapping[str, int],
+        ends: Mapping[str, int],
+        ids: Mapping[str, str],
+    ) -> list[str]:
+        """Positions to go on from; returns the topics that were made anew."""
         positions = {} if head is None else head["positions"]
+        self._topic_ids = ({} if head is None else head.get("topic_ids", {})) | dict(ids)
+        anew = []
         for topic in self.stage.topics:
             at, broker_ms = positions.get(topic, (begins[topic], 0))
-            if at > ends[topic] or at < begins[topic]:
-                # Retention removed records that nobody read, or the topic was made anew.
+            was = None if head is None else head.get("topic_ids", {}).get(topic)
+            if was is not None and topic in ids and was != ids[topic]:
+                log.warning(
+                    "the topic was made anew, reading it from its beginning",
+                    stage=self.stage.name, topic=topic, partition=self.number, position=at,
+                )  # fmt: skip
+                at, broker_ms = begins[topic], 0
+                anew.append(topic)
+            elif at > ends[topic] or at < begins[topic]:
+                # Retention removed records that nobody read.
                 log.warning(
                     "position is outside of the topic",
                     stage=self.stage.name, topic=topic, partition=self.number,
@@ -126,14 +154,21 @@ class Partition:
             state = TopicState(Position(at), at, ends[topic])
             state.broker_ms = state.acknowledged_broker_ms = broker_ms
             self.topics[topic] = state
+        return anew
 
     # -- the way in ---------------------------------------------------------------------------
 
     def receive(self, event: Event, record: Record, now: float) -> int:
-        """Offer a record; returns how many could be folded."""
+        """Offer a record; returns how many could be folded.
+
+        Raises Moved where the record shows that its topic was made anew under us: load again.
+        """
         self.event = event
         topic = self.topics[record.topic]
         if record.offset < topic.position.next:
+            if record.broker_ms > topic.broker_ms > 0:
+                # The broker's time rises with the offset: this is another log of the same name.
+                raise Moved
             self.repeats += 1
             if record.offset < topic.acknowledged:
                 # Where nobody acknowledges it the committed offset would stand still for ever.
@@ -179,7 +214,11 @@ class Partition:
         """
         output = self.stage.tick(now_ms)
         self._outbox += output.flags
-        await self._emit()
+        if self._outbox:
+            async with self._writing:
+                if self._outbox:  # else the commit that held the lock has sent them on
+                    await self._keep_intent()
+                    await self._release()
         for table, columns in _tables([output]):
             await self._outlet.store(table, columns)
         if output.messages and self.stage.emits_to:
@@ -207,20 +246,21 @@ class Partition:
         for table, columns in _tables(outputs):
             await self._outlet.store(table, columns)
         self.check()
-        # 4. Partials and closed-through marks are in Kafka.
-        messages = [m for output in outputs for m in output.messages]
-        if messages and self.stage.emits_to:
-            await self._outlet.send(self.stage.emits_to, messages, 0)
-        # 5. Flags: first the intent is kept, then they are emitted.
-        await self._emit()
-        # 6. The entries and the new head are in the changelog.
+        # 4. The checkpoint: entries, then the head that speaks of them, are in the changelog. With
+        #    them the intent: messages and flags that follow from it.
         entries: Entries = {}
         for output in outputs:
             entries |= output.entries
         async with self._writing:
+            self._unsent += [m for output in outputs for m in output.messages]
+            if self._unsent or UNSENT in self._names:
+                entries[UNSENT] = framed(self._unsent)
             done = self._acknowledgeable(through)
             await self._write(entries)
-        # 7. Still ours? Then the records need not come again.
+            # 5. The broker says that we still own the partition: so whoever owns it next reads
+            #    this checkpoint. Partials, closed-through marks and flags go out.
+            await self._release()
+        # 6. Still ours? Then the records need not come again.
         self.check()
         for pending in done:
             pending.event.message.ack(pending.event.app.consumer)
@@ -240,25 +280,28 @@ class Partition:
             outputs[-1].entries |= self.stage.detector()
         return outputs
 
-    async def _emit(self) -> None:
-        """Flags: an onset is made final in the checkpoint before anyone hears of it."""
-        if not self._outbox:
-            return
-        async with self._writing:
-            await self._emit_all()
-
-    async def _emit_all(self) -> None:
-        flags = list(self._outbox)
-        if not flags:
-            return
+    async def _keep_intent(self) -> None:
+        """Flags between two checkpoints: onsets are final in the changelog before they are told."""
         with event_context(self._event()):
-            for name, value in self.stage.book(flags).items():
+            for name, value in self._book().items():
                 self._put(name, value)
             # The head of the last checkpoint: minutes closed since are not in the entries yet.
             self._put_head()
         await self._store.acknowledged()
+
+    async def _release(self) -> None:
+        """Send out what the checkpoint in the changelog speaks of. Raises Moved."""
+        if not self._unsent and not self._outbox:
+            return
+        await self._outlet.confirm(self.generation)
+        if self._unsent and self.stage.emits_to:
+            await self._outlet.send(self.stage.emits_to, self._unsent, 0)
         self.check()
-        await self._outlet.emit(flags, self.version)
+        self._unsent = []
+        # Only what the book in the changelog has: others may come while we wait.
+        flags = self._outbox[: self._intended]
+        if flags:
+            await self._outlet.emit(flags, self.version)
         self.check()
         del self._outbox[: len(flags)]
 
@@ -272,7 +315,8 @@ class Partition:
                 if pending.after is not None:
                     self.stage.acknowledge(pending.after)
                 topic.acknowledged = pending.offset + 1
-                topic.acknowledged_broker_ms = pending.broker_ms
+                seen = max(topic.acknowledged_broker_ms, pending.broker_ms)
+                topic.acknowledged_broker_ms = seen
                 done.append(pending)
         return done
 
@@ -288,8 +332,8 @@ class Partition:
         Within one partition a producer keeps the order, but a record that it gives up is passed
         by the next: a head must never stand without its entries.
         """
-        written = entries | self.stage.book(self._outbox)
-        head = self.stage.head() | {"written": sorted(written)}
+        written = entries | self._book()
+        head = self.stage.head()
         with event_context(self._event()):
             for name, value in written.items():
                 self._put(name, value)
@@ -299,10 +343,23 @@ class Partition:
         with event_context(self._event()):
             self._put_head()
         await self._store.acknowledged()
+        self._forget_outdated()
+
+    def _forget_outdated(self) -> None:
+        """Entries of minutes that no window reaches any more, once the head does without them."""
+        gone = outdated(self._names, self._head["closed_through"])
+        if gone:
+            with event_context(self._event()):
+                self._store.remove(gone, self.version)
+            self._names -= gone
+
+    def _book(self) -> Entries:
+        self._intended = len(self._outbox)
+        return self.stage.book(self._outbox)
 
     def _put(self, name: str, value: bytes) -> None:
         self._names.add(name)
-        self._store.write(name, self.epoch, value)
+        self._store.write(name, self.version, value)
 
     def _put_head(self) -> None:
         positions = {
@@ -310,12 +367,14 @@ class Partition:
             for name, topic in self.topics.items()
         }
         head = self._head | {
-            "format": HEAD_FORMAT,
+            "state_version": STATE_VERSION,
+            "epoch": self.epoch,
             "generation": self.generation,
             "positions": positions,
+            "topic_ids": self._topic_ids,
             "names": sorted(self._names),
         }
-        self._store.write("head", self.epoch, json.dumps(head).encode())
+        self._store.write(HEAD, self.version, json.dumps(head).encode())
 
     def _event(self) -> Event:
         if self.event is None:

@@ -55,6 +55,9 @@ class RollupStage:
         self._bins = self.state.levels.merchant.monitor.bins_closed
         return Output(flags=flags)
 
+    def made_anew(self, topic: str) -> None:
+        """Nothing: partials say themselves which minute they are of."""
+
     def fold(self, record: Record) -> Work:
         try:
             partial = decode(record.value or b"")

@@ -22,6 +22,11 @@ def version_of(epoch: int, generation: int) -> int:
     return (epoch << EPOCH_SHIFT) | ((generation & 0x7FFFF) << 21)
 
 
+def epoch_of(version: int) -> int:
+    """The epoch that a version was made from."""
+    return version >> 40
+
+
 class Record(NamedTuple):
     """A Kafka record, as the stages see it."""
 
@@ -72,6 +77,10 @@ class Stage(Protocol):
 
     def load(self, head: Mapping[str, Any] | None, entries: Entries, version: int) -> Output:
         """Restore from a checkpoint (None: begin afresh); flags not known to be emitted."""
+        ...
+
+    def made_anew(self, topic: str) -> None:
+        """After `load`: the topic is another one of the same name, its offsets begin again."""
         ...
 
     def fold(self, record: Record) -> Work:

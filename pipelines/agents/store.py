@@ -1,31 +1,49 @@
-"""The checkpoint's entries in a Faust table: cut to size, fenced by epoch, acknowledged.
+"""The checkpoint's entries in a Faust table: cut to size, fenced by owner, acknowledged.
 
-A worker that was paused and wakes up can still write. So the epoch (claimed at load, one above
-the stored one) is part of the key, modulo a few, and of the value: the highest one wins.
+A worker that was paused and wakes up can still write. So each owner of a partition has a fence,
+(epoch, generation) in one number, higher than any before it, and writes under keys of its own.
+What it needs of an older owner it writes again at load; from then on nobody else can touch it.
 """
 
 from __future__ import annotations
 
-import asyncio
+import json
 import struct
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import faust
 from faust import streams
 from faust.types import EventT
 
+from pipelines.agents import legacy
 from pipelines.core.blob import pieces
 
 Event = EventT[Any]
 
-# A zombie this many epochs old would write over the keys of the living: each epoch takes a
-# rebalance, and a session timeout passes between two of them.
-VARIANTS = 4
 _HEAD = struct.Struct("<QQHH")
-"""epoch, serial of the write, number of pieces, this piece"""
+"""fence, serial of the write, number of pieces, this piece"""
+HEAD = "head"
+
+
+class Key(NamedTuple):
+    """Where a piece of an entry stands."""
+
+    name: str
+    fence: int
+    piece: int
+
+    def encode(self) -> bytes:
+        return f"{self.name}@{self.fence:016x}#{self.piece}".encode()
+
+    @classmethod
+    def decode(cls, key: bytes) -> Key | None:
+        """None for a key of the layout before this one."""
+        text, _, piece = key.decode().rpartition("#")
+        name, at, fence = text.rpartition("@")
+        return cls(name, int(fence, 16), int(piece)) if at else None
 
 
 class AcknowledgedTable(faust.Table[bytes, bytes]):
@@ -49,10 +67,19 @@ class AcknowledgedTable(faust.Table[bytes, bytes]):
         sent, self.unacknowledged = self.unacknowledged, []
         return sent
 
+    def keys_here(self) -> list[bytes]:
+        """Keys of the current event's partition. Faust's own `keys` has those of all of them."""
+        event = streams.current_event()
+        if event is None:
+            raise RuntimeError("no event: use event_context")
+        store: Any = self.data
+        return list(store._visible_keys(store._db_for_partition(event.message.partition)))
+
 
 class Table(Protocol):
     """What the store needs of a table of bytes."""
 
+    def keys_here(self) -> list[bytes]: ...
     def get(self, key: bytes) -> bytes | None: ...
     def __setitem__(self, key: bytes, value: bytes) -> None: ...
     def __delitem__(self, key: bytes) -> None: ...
@@ -70,57 +97,93 @@ def event_context(event: Event) -> Iterator[None]:
 
 
 class StateStore:
-    """Entries of one partition. Call it within `event_context` of an event of the partition."""
+    """Entries of one partition. Read and write within `event_context` of one of its events."""
 
     def __init__(self, table: Table) -> None:
         self._table = table
         self._serial = 0
         self._sent: list[Any] = []
 
-    def read(self, name: str) -> tuple[int, bytes] | None:
-        """(epoch, value) of the entry with the highest epoch; None when there is none."""
-        found = [v for i in range(VARIANTS) if (v := self._variant(name, i)) is not None]
-        return max(found, key=lambda v: v[0]) if found else None
+    def newest_head(self) -> tuple[int, bytes] | None:
+        """(fence, value) of the highest head; None when there is none."""
+        heads = {k.fence for k in self._keys() if k is not None and k.name == HEAD}
+        for fence in sorted(heads, reverse=True):
+            value = self.read(HEAD, fence)
+            if value is not None:
+                return fence, value
+        return None
 
-    def write(self, name: str, epoch: int, value: bytes) -> None:
-        """Put the entry under `epoch`; what older epochs left of it is removed."""
+    def checkpoint(self) -> tuple[dict[str, Any], dict[str, bytes]] | None:
+        """Head and entries of the newest checkpoint, of whatever version; None for none."""
+        found = self.newest_head()
+        if found is not None:
+            fence, head = found[0], json.loads(found[1])
+            read = {name: self.read(name, fence) for name in head["names"]}
+            return head, {name: value for name, value in read.items() if value is not None}
+        old = legacy.read(self._table.get, HEAD)
+        if old is None:
+            return None
+        head = json.loads(old[1]) | {"epoch": old[0]}
+        kept = {name: legacy.read(self._table.get, name) for name in head["names"]}
+        return head, {name: value[1] for name, value in kept.items() if value is not None}
+
+    def read(self, name: str, fence: int) -> bytes | None:
+        """The entry that the owner with `fence` wrote; None when it is not whole."""
+        first = self._table.get(Key(name, fence, 0).encode())
+        if first is None:
+            return None
+        _, serial, count, _ = _HEAD.unpack_from(first)
+        parts = [first[_HEAD.size :]]
+        for i in range(1, count):
+            part = self._table.get(Key(name, fence, i).encode())
+            # A write that was cut off by a crash is no entry.
+            if part is None or _HEAD.unpack_from(part)[:3] != (fence, serial, count):
+                return None
+            parts.append(part[_HEAD.size :])
+        return b"".join(parts)
+
+    def write(self, name: str, fence: int, value: bytes) -> None:
+        """Put the entry under `fence`."""
         self._serial += 1
         parts = list(pieces(value))
         for i, part in enumerate(parts):
-            head = _HEAD.pack(epoch, self._serial, len(parts), i)
-            self._table[_key(name, epoch, i)] = head + part
-        for i in range(VARIANTS):
-            if i != epoch % VARIANTS:
-                self._remove_older(name, i, epoch)
-        # The table is shared by all partitions: what was sent just now is ours to wait for.
-        self._sent += self._table.take_sent()
+            head = _HEAD.pack(fence, self._serial, len(parts), i)
+            self._table[Key(name, fence, i).encode()] = head + part
+        self._note_sent()
+
+    def remove(self, names: set[str], fence: int) -> None:
+        """Forget entries of one owner."""
+        for name in names:
+            first = self._table.get(Key(name, fence, 0).encode())
+            for i in range(0 if first is None else _HEAD.unpack_from(first)[2]):
+                if self._table.get(Key(name, fence, i).encode()) is not None:
+                    del self._table[Key(name, fence, i).encode()]
+        self._note_sent()
+
+    def remove_others(self, fence: int) -> None:
+        """Forget whatever other owners left. Call it when our own head is in Kafka."""
+        for raw in self._table.keys_here():
+            key = Key.decode(raw)
+            if (key is None and not legacy.is_guard(raw)) or (key and key.fence < fence):
+                del self._table[raw]
+        self._note_sent()
+
+    def guard(self) -> None:
+        """Make workers of the version before refuse this partition, rather than begin afresh."""
+        for key, value in legacy.guard().items():
+            if self._table.get(key) != value:
+                self._table[key] = value
+        self._note_sent()
 
     async def acknowledged(self) -> None:
         """Return when Kafka has everything written so far."""
         waiting, self._sent = self._sent, []
-        await asyncio.gather(*waiting)
+        for one in waiting:
+            await one
 
-    def _variant(self, name: str, variant: int) -> tuple[int, bytes] | None:
-        first = self._table.get(_key(name, variant, 0))
-        if first is None:
-            return None
-        epoch, serial, count, _ = _HEAD.unpack_from(first)
-        parts = [first[_HEAD.size :]]
-        for i in range(1, count):
-            part = self._table.get(_key(name, variant, i))
-            # A write that was cut off by a crash is no entry; the head names the one before.
-            if part is None or _HEAD.unpack_from(part)[:3] != (epoch, serial, count):
-                return None
-            parts.append(part[_HEAD.size :])
-        return epoch, b"".join(parts)
+    def _note_sent(self) -> None:
+        # The table is shared by all partitions: what was sent just now is ours to wait for.
+        self._sent += self._table.take_sent()
 
-    def _remove_older(self, name: str, variant: int, epoch: int) -> None:
-        first = self._table.get(_key(name, variant, 0))
-        if first is not None and _HEAD.unpack_from(first)[0] < epoch:
-            for i in range(_HEAD.unpack_from(first)[2]):
-                if self._table.get(_key(name, variant, i)) is not None:
-                    del self._table[_key(name, variant, i)]
-
-
-def _key(name: str, epoch: int, piece: int) -> bytes:
-    return f"{name}#{epoch % VARIANTS}#{piece}".encode()
+    def _keys(self) -> list[Key | None]:
+        return [Key.decode(raw) for raw in self._table.keys_here()]

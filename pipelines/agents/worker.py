@@ -27,6 +27,7 @@ from pipelines.agents.fold import FoldStage
 from pipelines.agents.gauges import measure
 from pipelines.agents.health import Health
 from pipelines.agents.intake import Intake, lane_of
+from pipelines.agents.membership import confirmed
 from pipelines.agents.owned import Key, Owned
 from pipelines.agents.pages import add_pages
 from pipelines.agents.partition import Moved, Partition
@@ -159,7 +160,12 @@ class Worker:
         if found is None or found.generation != message.generation_id:
             return
         record, repeats = record_of(event), found.repeats
-        count = found.receive(event, record, time.monotonic())
+        try:
+            count = found.receive(event, record, time.monotonic())
+        except Moved:
+            # The topic was made anew. The record is read again as a hole, once loaded.
+            self.owned.drop(self.owned.key_of(message.topic, message.partition), found)
+            return
         if count:
             self.folded += count
             self.instruments.records.labels(message.topic).inc(count)
@@ -240,6 +246,11 @@ class Worker:
     def generation(self) -> int:
         """Generation of the consumer group that this process belongs to now."""
         return int(self.app.consumer_generation_id)
+
+    async def confirm(self, generation: int) -> None:
+        """Raise Moved unless the group's coordinator says that the generation is the current."""
+        if not await confirmed(self.app, generation):
+            raise Moved
 
     async def store(self, table: str, columns: TableColumns) -> int:
         """Rows into ClickHouse; returns when they are acknowledged."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ import pyarrow as pa
 Arrays = dict[str, npt.NDArray[Any]]
 MAX_PIECE = 900_000
 _HEAD = struct.Struct("<QI")
+_FRAME = struct.Struct("<I")
 
 
 def pack(arrays: Mapping[str, npt.NDArray[Any]]) -> bytes:
@@ -48,3 +49,24 @@ def pieces(blob: bytes) -> Iterator[bytes]:
     """Cut a blob below the size of a Kafka record."""
     for start in range(0, max(len(blob), 1), MAX_PIECE):
         yield blob[start : start + MAX_PIECE]
+
+
+def framed(messages: Sequence[bytes]) -> bytes:
+    """Messages in one blob, compressed."""
+    raw = b"".join(_FRAME.pack(len(m)) + m for m in messages)
+    return _HEAD.pack(len(raw), 0) + bytes(pa.compress(raw, codec="zstd", asbytes=True))
+
+
+def unframed(blob: bytes) -> list[bytes]:
+    """What `framed` was given; nothing for no bytes at all."""
+    if not blob:
+        return []
+    size, _ = _HEAD.unpack_from(blob)
+    raw = pa.decompress(blob[_HEAD.size :], size, codec="zstd", asbytes=True)
+    out, at = [], 0
+    while at < size:
+        (length,) = _FRAME.unpack_from(raw, at)
+        at += _FRAME.size
+        out.append(raw[at : at + length])
+        at += length
+    return out

@@ -1,8 +1,8 @@
 """What the first stage keeps across a restart, as named entries of bytes.
 
     head         JSON: closed through, sources as of the last acknowledged record
-    minute/NN    columns of the closed minute that stands in ring slot NN
-    hour/NN      orders and complaints of a finished clock hour
+    minute/N     columns of closed minute N; written once and never over
+    hour/N       orders and complaints of finished clock hour N
     sessions/NN  the sessions of a chunk of slots
     detector/N   filter, exposure and prior of the detector, at the end of a bin; two by turns,
                  so that the one of the last head is there while the next is written
@@ -27,19 +27,9 @@ from pipelines.core.fold.state import FoldState
 from pipelines.core.metrics import ADDITIVE_NAMES, Columns
 from pipelines.core.rolling import HOURLY, RING_HOURS, RING_MINUTES
 from pipelines.core.sources import SourceState
+from pipelines.core.upgrade import hour_name, minute_name
 
-STATE_VERSION = 1
 Entries = dict[str, bytes]
-
-
-class UnknownStateError(Exception):
-    """The checkpoint was written by another version of the state. Says what to do."""
-
-    def __init__(self, found: object) -> None:
-        super().__init__(
-            f"checkpoint has state version {found}, this worker reads {STATE_VERSION}: run the "
-            "version that wrote it, or drain it and start with fresh state (docs/runbooks)"
-        )
 
 
 def minute_entry(state: FoldState, closed: ClosedMinute) -> Entries:
@@ -51,12 +41,12 @@ def minute_entry(state: FoldState, closed: ClosedMinute) -> Entries:
     arrays = {n: columns[n][slots] for n in ADDITIVE_NAMES if columns[n].any()}
     arrays |= {"slots": slots.astype(np.int32), "latest": closed.latest[slots]}
     arrays["minute"] = np.array(closed.minute)
-    out = {f"minute/{closed.minute % RING_MINUTES:02d}": blob.pack(arrays)}
+    out = {minute_name(closed.minute): blob.pack(arrays)}
     hour = closed.minute // 60 - 1
     at = hour % RING_HOURS
     if state.rolling.hours[at] == hour:
         sums = {name: state.rolling.hourly[name][at] for name in HOURLY}
-        out[f"hour/{at:02d}"] = blob.pack(sums | {"hour": np.array(hour)})
+        out[hour_name(hour)] = blob.pack(sums | {"hour": np.array(hour)})
     return out
 
 
@@ -96,7 +86,6 @@ def head(state: FoldState) -> dict[str, Any]:
     """The part of the head that is the stage's own."""
     sources = [[*key, data] for key, data in state.acknowledged.items()]
     return {
-        "state_version": STATE_VERSION,
         "closed_through": state.closed_through,
         "folded_at_close": sorted(state.folded_at_close.items()),
         "sources": sources,
@@ -104,12 +93,7 @@ def head(state: FoldState) -> dict[str, Any]:
 
 
 def restore(state: FoldState, head: Mapping[str, Any], entries: Entries) -> list[FlagEvent]:
-    """Rebuild `state` (fresh) from a checkpoint; returns the outbox, to be emitted again.
-
-    Raises UnknownStateError for a state of another version.
-    """
-    if head.get("state_version") != STATE_VERSION:
-        raise UnknownStateError(head.get("state_version"))
+    """Rebuild `state` (fresh) from a checkpoint; returns the outbox, to be emitted again."""
     state.closed_through = head["closed_through"]
     state.folded_at_close = dict(head["folded_at_close"])
     for topic, platform, source, data in head["sources"]:

@@ -148,6 +148,13 @@ class Sessions:
         for name, values in old.items():
             getattr(self, name)[: len(values)] = values
 
+    def foreign(self) -> Ints:
+        """Slots of sessions that hash to another partition."""
+        slots = np.flatnonzero(self.live)
+        shards = shard_of(self.id[slots].tolist(), self.shard[1])
+        elsewhere: Ints = slots[shards != self.shard[0]]
+        return elsewhere
+
     def forget(self, slots: Ints) -> None:
         """Sessions that ended long ago give their slots back."""
         for slot in slots.tolist():

@@ -95,6 +95,11 @@ class FoldState:
         for old in [m for m in self.folded_at_close if m <= minute - REMEMBER_MINUTES]:
             del self.folded_at_close[old]
 
+    def forget_offsets(self, topic: str) -> None:
+        """The topic was made anew: no closed minute holds a record of it below an offset."""
+        for at in self.folded_at_close.values():
+            at.pop(topic, None)
+
     def start_series(self) -> None:
         """Sessions met since the last call become series of the detector."""
         for slot in np.flatnonzero(self.sessions.live & ~self._monitored()).tolist():

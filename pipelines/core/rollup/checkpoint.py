@@ -1,8 +1,8 @@
 """What the second stage keeps across a restart, as named entries of bytes.
 
 head          JSON: closed through, and what each partition had closed
-minute/NN     cell columns and merchants' counts of a closed minute
-hour/NN       orders and complaints of a finished clock hour, by cell
+minute/N      cell columns and merchants' counts of a closed minute
+hour/N        orders and complaints of a finished clock hour, by cell
 cells         JSON: cells by slot
 keys/LEVEL    JSON: series of a level by slot
 detector      the levels' filters, at the end of their last bin
@@ -20,18 +20,13 @@ import numpy as np
 from pipelines.core import blob
 from pipelines.core.detect import EpisodeBook
 from pipelines.core.flags import FlagEvent
-from pipelines.core.fold.checkpoint import (
-    STATE_VERSION,
-    Entries,
-    UnknownStateError,
-    fit,
-    newest_detector,
-)
+from pipelines.core.fold.checkpoint import Entries, fit, newest_detector
 from pipelines.core.metrics import ADDITIVE_NAMES
 from pipelines.core.rolling import HOURLY, RING_HOURS, RING_MINUTES
 from pipelines.core.rollup.levels import Level, MinuteCounts
 from pipelines.core.rollup.state import ClosedCells, RollupState
 from pipelines.core.silence import GapWatch
+from pipelines.core.upgrade import hour_name, minute_name
 
 
 def minute_entry(state: RollupState, closed: ClosedCells) -> Entries:
@@ -45,12 +40,12 @@ def minute_entry(state: RollupState, closed: ClosedCells) -> Entries:
         "shop.orders": closed.merchants.orders[shops],
         "heard": np.array(sorted(closed.heard), dtype=np.str_),
     }
-    out = {f"minute/{closed.minute % RING_MINUTES:02d}": blob.pack(arrays)}
+    out = {minute_name(closed.minute): blob.pack(arrays)}
     hour = closed.minute // 60 - 1
     at = hour % RING_HOURS
     if state.rolling.hours[at] == hour:
         sums = {name: state.rolling.hourly[name][at] for name in HOURLY}
-        out[f"hour/{at:02d}"] = blob.pack(sums | {"hour": np.array(hour)})
+        out[hour_name(hour)] = blob.pack(sums | {"hour": np.array(hour)})
     return out
 
 
@@ -96,19 +91,13 @@ def book_entry(state: RollupState, outbox: list[FlagEvent]) -> Entries:
 def head(state: RollupState) -> dict[str, Any]:
     """The part of the head that is the stage's own."""
     return {
-        "state_version": STATE_VERSION,
         "closed_through": state.closed_through,
         "through": sorted(state.through.items()),
     }
 
 
 def restore(state: RollupState, head: Mapping[str, Any], entries: Entries) -> list[FlagEvent]:
-    """Rebuild `state` (fresh) from a checkpoint; returns the outbox, to be emitted again.
-
-    Raises UnknownStateError for a state of another version.
-    """
-    if head.get("state_version") != STATE_VERSION:
-        raise UnknownStateError(head.get("state_version"))
+    """Rebuild `state` (fresh) from a checkpoint; returns the outbox, to be emitted again."""
     state.closed_through = head["closed_through"]
     # What a partition had closed beyond our own closed minute is told again on replay.
     through = state.closed_through if state.closed_through is not None else -1

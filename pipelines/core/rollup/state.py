@@ -70,7 +70,9 @@ class RollupState:
         self.progress_ms = max(self.progress_ms, partial.progress_ms)
         for platform, ms in partial.orders_until_ms.items():
             self.orders_until_ms.setdefault(platform, {})[at] = ms
-        self.through[at] = max(self.through.get(at, -1), partial.closed_through)
+        if partial.closed:
+            # An open one may speak of minutes whose closed figures are still on their way.
+            self.through[at] = max(self.through.get(at, -1), partial.closed_through)
         if partial.minute <= self.closed_through:
             return -1
         known = self.partials.setdefault(partial.minute, {})

@@ -15,7 +15,8 @@ from deploy.operations.backup import pack, unpack
 from deploy.operations.changelog import Checkpoint, Raw, checkpoint_of, lanes
 from deploy.operations.doctor import FREE_SHARE, _free
 from deploy.shanghai import shown
-from pipelines.agents.store import StateStore
+from pipelines.agents.stage import version_of
+from pipelines.agents.store import Key, StateStore
 from pipelines.topics import DAY_MS, bounds_ms, specs
 from pipelines.warehouse.migrate import Step, load
 
@@ -85,6 +86,7 @@ def test_a_proof_can_be_read_back_for_a_restore(tmp_path: Path) -> None:
 def checkpoint() -> Checkpoint:
     head = {
         "names": ["a", "big"],
+        "epoch": 3,
         "positions": {"t1": [7, 1000], "t2": [9, 2000]},
         "folded_at_close": [[5, {"t1": 6, "t2": 8}]],
     }
@@ -95,8 +97,8 @@ def stored(one: Checkpoint) -> Raw:
     raw = Raw()
     store = StateStore(raw)
     for name, value in one.entries.items():
-        store.write(name, one.epoch, value)
-    store.write("head", one.epoch, json.dumps(one.head).encode())
+        store.write(name, version_of(one.epoch, 4), value)
+    store.write("head", version_of(one.epoch, 4), json.dumps(one.head).encode())
     return raw
 
 
@@ -110,7 +112,7 @@ def test_a_checkpoint_is_read_as_a_worker_wrote_it_and_packed_and_unpacked(tmp_p
 
 def test_an_entry_that_is_not_whole_is_noticed() -> None:
     raw = stored(checkpoint())
-    del raw.values[b"big#3#1"]
+    del raw.values[Key("big", version_of(3, 4), 1).encode()]
     with pytest.raises(KeyError, match="big"):
         checkpoint_of(raw)
     assert checkpoint_of(Raw()) is None
@@ -119,8 +121,9 @@ def test_an_entry_that_is_not_whole_is_noticed() -> None:
 def test_a_higher_epoch_wins_over_what_lies_there() -> None:
     raw = stored(checkpoint())
     store = StateStore(raw)
-    store.write("a", 9, b"new")
-    store.write("head", 9, json.dumps({"names": ["a"]}).encode())
+    store.write("a", version_of(9, 0), b"new")
+    head = json.dumps({"names": ["a"], "epoch": 9}).encode()
+    store.write("head", version_of(9, 0), head)
     found = checkpoint_of(raw)
     assert found is not None
     assert (found.epoch, found.entries) == (9, {"a": b"new"})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from deploy.stack.restart import EX_TEMPFAIL, RestartPolicy, RestartState
+from deploy.stack.restart import EX_CONFIG, EX_TEMPFAIL, RestartPolicy, RestartState
 
 POLICY = RestartPolicy(first_delay=1, factor=2, max_delay=5, quick=10, give_up=5)
 
@@ -54,3 +54,9 @@ def test_it_is_due_at_its_time_and_not_before() -> None:
 
 def test_a_kill_is_a_failure_like_another() -> None:
     assert _fail(RestartState(POLICY), 0.0, code=-9) == 1
+
+
+def test_a_state_of_another_version_is_not_tried_again() -> None:
+    state = RestartState(POLICY)
+    assert _fail(state, 0.0, code=EX_CONFIG) is None
+    assert state.gave_up

@@ -175,16 +175,16 @@ def test_without_a_crash(seed: int) -> None:
     assert count_effects(seed) > 100
 
 
-@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
-def test_a_crash_at_every_single_effect(after: bool) -> None:
+def test_a_crash_at_every_single_effect() -> None:
+    """Before each; right after one is as before the next: nothing else happens in between."""
     effects = count_effects(7)
     for at in range(1, effects + 1):
         world = fresh()
-        run(world, [Faults(at, after)], 7)
+        run(world, [Faults(at, after=at == effects)], 7)
         check(world)
 
 
-@pytest.mark.parametrize("seed", range(40))
+@pytest.mark.parametrize("seed", range(25))
 def test_crash_after_crash(seed: int) -> None:
     rng = random.Random(seed)
     faults = [Faults(rng.randint(1, 150), rng.random() < 0.5) for _ in range(rng.randint(2, 6))]

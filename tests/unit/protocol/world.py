@@ -71,6 +71,9 @@ class Changelog:
         self._sent: list[tuple[bytes, bytes | None]] = []
         self.faults = Faults()
 
+    def keys_here(self) -> list[bytes]:
+        return list(self.local)
+
     def get(self, key: bytes) -> bytes | None:
         return self.local.get(key)
 
@@ -167,6 +170,9 @@ class Outlet:
 
     def generation(self) -> int:
         return self.world.generation
+
+    async def confirm(self, generation: int) -> None:
+        """The only owner there is."""
 
     async def store(self, table: str, columns: TableColumns) -> int:
         await asyncio.sleep(0)

@@ -1,0 +1,94 @@
+"""The version of the kept state, and the way from each older one: pure steps, n-1 to n.
+
+A worker reads its own version and upgrades older ones at load, step by step. A newer one it
+refuses: then an older worker, in the middle of a rolling upgrade, met a partition that a newer
+one has had.
+
+Version 2: minutes and hours are named by their number and not by their place in a ring, so that a
+checkpoint that is cut off, or a worker that wakes up late, writes over nothing that is needed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from pipelines.core import blob
+from pipelines.core.rolling import RING_HOURS, RING_MINUTES
+
+STATE_VERSION = 2
+Head = dict[str, Any]
+Entries = dict[str, bytes]
+Upgrade = Callable[[Head, Entries], tuple[Head, Entries]]
+
+
+class UnknownStateError(Exception):
+    """The checkpoint was written by another version of the state. Says what to do."""
+
+    def __init__(self, found: object) -> None:
+        super().__init__(
+            f"the checkpoint has state version {found} and this worker reads up to "
+            f"{STATE_VERSION}: run the version that wrote it (docs/runbooks/rolling-upgrade.md)"
+        )
+
+
+def minute_name(minute: int) -> str:
+    """Entry of a closed minute."""
+    return f"minute/{minute}"
+
+
+def hour_name(hour: int) -> str:
+    """Entry of a finished clock hour."""
+    return f"hour/{hour}"
+
+
+def outdated(names: Iterable[str], closed_through: int | None) -> set[str]:
+    """Entries that no window of a minute after `closed_through` reaches."""
+    if closed_through is None:
+        return set()
+    oldest = {
+        "minute": closed_through - RING_MINUTES,
+        "hour": closed_through // 60 - RING_HOURS,
+    }
+    parts = [(name, *name.partition("/")[::2]) for name in names]
+    return {name for name, kind, n in parts if kind in oldest and int(n) <= oldest[kind]}
+
+
+def _ring_slots_to_numbers(head: Head, entries: Entries) -> tuple[Head, Entries]:
+    """1 to 2, of both stages: what stood in a ring's slot is named by the number within."""
+    out: Entries = {}
+    for name, value in entries.items():
+        kind = name.partition("/")[0]
+        if kind in {"minute", "hour"}:
+            out[f"{kind}/{int(blob.unpack(value)[kind])}"] = value
+        else:
+            out[name] = value
+    gone = outdated(out, head["closed_through"])
+    kept = {name: value for name, value in out.items() if name not in gone}
+    return head | {"names": sorted(kept)}, kept
+
+
+UPGRADES: Mapping[str, Mapping[int, Upgrade]] = {
+    "fold": {1: _ring_slots_to_numbers},
+    "rollup": {1: _ring_slots_to_numbers},
+}
+"""Stage -> version -> the step from that version to the next."""
+
+
+def upgraded(
+    stage: str,
+    head: Head,
+    entries: Entries,
+    steps: Mapping[str, Mapping[int, Upgrade]] = UPGRADES,
+    version: int = STATE_VERSION,
+) -> tuple[Head, Entries]:
+    """The checkpoint in this version. Raises UnknownStateError where no way leads there."""
+    found = head.get("state_version")
+    if not isinstance(found, int) or found > version:
+        raise UnknownStateError(found)
+    for at in range(found, version):
+        step = steps.get(stage, {}).get(at)
+        if step is None:
+            raise UnknownStateError(found)
+        head, entries = step(head, entries)
+    return head | {"state_version": version}, entries
