@@ -39,6 +39,8 @@ format: setup ## rewrite the code in the project's style
 
 bench: setup ## measure speed and memory; prints JSON
 	@$(BIN)/python -m benchmarks.fold $(ARGS)
+	@$(BIN)/python -m benchmarks.overload $(ARGS)
+	@$(BIN)/python -m benchmarks.recovery $(ARGS)
 	@$(BIN)/python -m benchmarks.sdk
 
 lock: setup ## compile pyproject.toml into requirements.lock, with hashes

@@ -12,6 +12,7 @@ import json
 import shutil
 import sys
 import tempfile
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from deploy.stack.cli import fill_in
 from deploy.stack.home import Home
 from deploy.stack.running import RunningStack
 from deploy.stack.settings import HOST, Ports, StackSettings
+from schemas.telemetry import SampleType
 
 MINUTE_MS = 60_000
 
@@ -41,19 +43,24 @@ def metrics(settings: StackSettings, name: str) -> list[float]:
     ]
 
 
-def fill(settings: StackSettings, city: City, minutes: int) -> None:
+def beat(flood: Flood) -> None:
+    """Heartbeats for as long as the process lives: a partition is loaded at its first record."""
+    while True:
+        for sample in SampleType:
+            flood.nothing(sample, round(time.time() * 1000))
+        time.sleep(2)
+
+
+def fill(settings: StackSettings, flood: Flood, minutes: int) -> None:
     """Every session sampled each minute for so many minutes that end now."""
-    flood = Flood(settings.bootstrap, city)
     now = round(time.time() * 1000)
     for minute in range(minutes):
         until = now - (minutes - 1 - minute) * MINUTE_MS
         flood.everyone(until)
     flood.flush()
     _until(lambda: sum(metrics(settings, "livewatch_rows_total")) >= flood.rows, 300)
-    # Two more, so that what was sent is past its lateness, and a checkpoint after them.
-    _until(lambda: sum(metrics(settings, "livewatch_sessions")) >= city.sessions, 60)
-    time.sleep(10)
-    flood.close()
+    # The sources fall silent, so all that was sent closes and is checkpointed.
+    time.sleep(45)
 
 
 def _until(done: Any, seconds: float) -> None:
@@ -90,8 +97,10 @@ def main() -> None:
     stack = RunningStack(settings, lambda line: print(line, file=sys.stderr))
     try:
         stack.await_ready(lambda seconds: bool(time.sleep(seconds)))
-        fill(settings, City(sessions, settings.partitions), 8)
+        flood = Flood(settings.bootstrap, City(sessions, settings.partitions))
+        fill(settings, flood, 8)
         report: dict[str, Any] = {"load": "recovery"}
+        threading.Thread(target=beat, args=(flood,), daemon=True).start()
         for name, wipe in (("own_disk", False), ("no_disk", True)):
             took = kill_and_time(stack, settings, wipe=wipe)
             report |= {f"{name}_{key}": value for key, value in took.items()}

@@ -34,7 +34,6 @@ def signs(worker: Worker, now_s: float) -> Signs:
         generation=worker.generation(),
         rebalancing=worker.app.rebalancing,
         loading=sum(worker.owned.get(key) is None for key, n in unread.items() if n),
-        unowned=worker.unowned,
     )
 
 

@@ -38,8 +38,6 @@ class Signs:
     rebalancing: bool
     loading: int
     """Partitions that are ours and not loaded."""
-    unowned: str | None = None
-    """Why a worker without partitions should have some."""
 
 
 @dataclass(slots=True)
@@ -92,4 +90,4 @@ class Health:
             return "ClickHouse is away or refuses"
         if signs.loading:
             return f"loading {signs.loading} partitions"
-        return signs.unowned or self.stuck(now)
+        return self.stuck(now)

@@ -25,7 +25,7 @@ from pipelines.agents.ends import Ends
 from pipelines.agents.exits import EX_TEMPFAIL
 from pipelines.agents.fold import FoldStage
 from pipelines.agents.gauges import measure
-from pipelines.agents.health import Health
+from pipelines.agents.health import Health, HealthPolicy
 from pipelines.agents.intake import Intake, lane_of
 from pipelines.agents.membership import confirmed
 from pipelines.agents.owned import Key, Owned
@@ -65,7 +65,14 @@ TURNS_PER_FOLD = 6
 class Worker:
     """State of the process, and the outlet that the partitions write through."""
 
-    def __init__(self, settings: Settings, name: str, state_dir: Path, http_port: int) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        name: str,
+        state_dir: Path,
+        http_port: int,
+        health: HealthPolicy | None = None,
+    ) -> None:
         self.settings = settings
         self.instruments = Instruments()
         self._signers = signers_of(settings, self.instruments)
@@ -75,11 +82,10 @@ class Worker:
         self.raw = RawRows(self.warehouse)
         self.app = make_app(settings, name, state_dir, http_port)
         self.ends = Ends(self.app)
-        self.health = Health()
+        self.health = Health(health or HealthPolicy())
         self.intake = Intake(self.app, self.instruments, settings.mailbox_mb * 1_000_000)
         self.folded = 0
         self.start_seconds: float | None = None
-        self.unowned: str | None = None
         self._waiting: dict[Key, set[str]] = {}
         telemetry = self.app.topic(*(t.topic for t in SampleType), **RAW_TOPIC)
         self._cells = self.app.topic(RollupStage.topics[0], **RAW_TOPIC)

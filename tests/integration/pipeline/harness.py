@@ -31,11 +31,13 @@ Row = dict[str, Any]
 class Worker:
     """`livewatch worker`; started again, as a supervisor would, when it ends by itself."""
 
-    def __init__(self, env: dict[str, str], directory: Path, port: int) -> None:
+    def __init__(
+        self, env: dict[str, str], directory: Path, port: int, argv: list[str] | None = None
+    ) -> None:
         self.env, self.port = env, port
         self.log = directory / "worker.log"
         self.unasked: list[int] = []
-        self._argv = [
+        self._argv = argv or [
             *(sys.executable, "-m", "deploy.cli", "worker", "--name", "t1"),
             *("--state-dir", str(directory / "state"), "--http-port", str(port)),
         ]
@@ -46,6 +48,9 @@ class Worker:
 
     def get(self, path: str) -> httpx.Response:
         return httpx.get(f"http://{HOST}:{self.port}{path}", timeout=5, trust_env=False)
+
+    def signal(self, number: signal.Signals) -> None:
+        self._child.signal(number)
 
     def kill(self) -> None:
         """SIGKILL, as a crash does it."""

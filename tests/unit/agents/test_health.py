@@ -86,7 +86,6 @@ def test_no_checkpoint_is_stuck() -> None:
         ({"kafka_at": None}, "Kafka does not answer"),
         ({"warehouse_away": True}, "ClickHouse is away or refuses"),
         ({"loading": 3}, "loading 3 partitions"),
-        ({"unowned": "no partition although some have no worker"}, "no partition although"),
     ],
 )
 def test_not_ready(change: dict[str, object], reason: str | None) -> None:
