@@ -142,7 +142,7 @@ def test_the_hottest_session_does_not_overflow() -> None:
     assert int(np.asarray(last["complaints_60m"])[at_hot]) == 10_000 * 59
     assert int(np.asarray(last["viewers_1m"])[at_hot]) == 1_000_000
     flags += [f for one in outputs for f in one.flags]
-    assert {f.entity for f in flags} == {hot}
+    assert {f.entity for f in flags if f.rule == "F01"} == {hot}
 
 
 def test_the_greatest_counts_that_the_contract_allows_do_not_wrap() -> None:
