@@ -22,6 +22,7 @@ disable_created_metrics()  # type: ignore[no-untyped-call]
 
 _PART = ("topic", "partition")
 _STAGE = ("stage", "partition")
+_SOURCE = ("topic", "platform", "source")
 _DELAYS = (0.05, 0.1, 0.25, 0.5, 1, 2, 5, 10, 30, 60, 300, 900, 3600)
 
 
@@ -43,6 +44,7 @@ class Instruments:
         self._by_partition: list[Gauge] = []
         self._receiving()
         self._falling_behind()
+        self._by_source()
         self._state()
         self._storing()
         self._being()
@@ -95,6 +97,25 @@ class Instruments:
             _PART,
         )  # fmt: skip
         self.pauses = self._counter("pauses", "times that reading of a topic was paused", ["topic"])
+
+    def _by_source(self) -> None:
+        meanings = {
+            "missing": ("source_missing_batches", "batches of the source's numbering not received"),
+            "duplicates": ("source_duplicate_batches", "batches received again and suppressed"),
+            "late_rows": ("source_late_rows", "rows later than allowed"),
+            "refused": ("source_refused_rows", "rows sent to a dead-letter topic"),
+            "skew": (
+                "source_clock_skew_seconds",
+                "the source's clock minus the broker's at its last batch, seconds, way included",
+            ),
+            "silent": (
+                "source_silent_seconds",
+                "seconds since the source was heard, heartbeats included; 0 after its goodbye",
+            ),
+        }
+        self.sources = {
+            key: self._gauge(name, meaning, _SOURCE) for key, (name, meaning) in meanings.items()
+        }
 
     def _state(self) -> None:
         self.watermark = self._gauge(

@@ -12,6 +12,7 @@ from faust.types import TP
 from pipelines.agents.fold import FoldStage
 from pipelines.agents.health import Signs
 from pipelines.agents.partition import Partition
+from pipelines.agents.source_gauges import by_source, show
 
 if TYPE_CHECKING:
     from pipelines.agents.worker import Worker
@@ -43,6 +44,8 @@ def measure(worker: Worker, now_s: float) -> None:
     worker.health.look(signs(worker, now_s), now)
     for one in worker.owned.values():
         _measure_partition(worker, one, now_s)
+    folds = [one.stage for one in worker.owned.values() if isinstance(one.stage, FoldStage)]
+    show(instruments, by_source(stage.state.sources for stage in folds), now_s)
     worker.intake.measure()
     for stage in ("fold", "rollup"):
         count = sum(one.stage.name == stage for one in worker.owned.values())
