@@ -20,6 +20,8 @@ class Entity:
     id: str
     platform_id: str
     category: str = ""
+    district: str = ""
+    """Code of the district; empty where there is none, or several."""
 
     @property
     def key(self) -> str:
@@ -65,6 +67,9 @@ class FlagEvent:
     rule_version: str
     sentence_zh: str
     sentence_en: str
+    district: str = ""
+    evidence: str = ""
+    """What the statistic was computed from, as JSON; empty where a rule stores nothing."""
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -95,4 +100,5 @@ def flag_event(event: EpisodeEvent, entity: Entity, event_ms: int, decided_ms: i
         rule_version=RULE_VERSION,
         sentence_zh=zh,
         sentence_en=en,
+        district=entity.district,
     )

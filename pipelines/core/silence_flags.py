@@ -85,6 +85,7 @@ def _flag(
         rule_version=RULE_VERSION,
         sentence_zh=sentences[0],
         sentence_en=sentences[1],
+        district=entity.district,
     )
 
 

@@ -179,7 +179,9 @@ def _entity(state: FoldState, slot: int) -> Entity:
     session = state.sessions.dims[slot]
     if session is None:
         raise LookupError(f"no session at slot {slot}")
-    return Entity("session", session.session_id, session.platform_id, session.category)
+    return Entity(
+        "session", session.session_id, session.platform_id, session.category, session.district
+    )
 
 
 def _forget(state: FoldState, minute: int, now_ms: int) -> list[FlagEvent]:
