@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import typer
 
-from deploy.operations import commands, look, partitions
+from deploy.operations import commands, figures, look, partitions
 
 app = typer.Typer(
     name="ops",
@@ -28,3 +28,4 @@ def _ops() -> None:
 commands.register(app)
 look.register(app)
 partitions.register(app)
+figures.register(app)

@@ -27,10 +27,14 @@ ERASE = {
     "raw_complaints": "event_time",
     "sessions": "first_seen",
     "indicators_session": "minute",
+    "hour_session": "hour",
 }
 #: Tables whose rows stay, and why.
 KEEP = {
     "indicators_cell": "sums of a platform by category and district; no session, no pseudonym",
+    "hour_cell": "sums of a platform by category and district; no session, no pseudonym",
+    "day_cell": "sums of a platform by category and district; no session, no pseudonym",
+    "rollup_runs": "when roll-ups ran; nothing of a platform",
     "completeness": "counts of batches and rows by source; no session, no pseudonym",
     "flag_events": "record of what was decided, kept 3 years; names its entity by pseudonym only",
     "corrections": "a platform's statement on what it sent, kept 3 years; no pseudonym",

@@ -12,7 +12,8 @@ from deploy.operations import tables
 from deploy.operations.target import Target
 from pipelines.topics import specs
 
-#: DOMAIN section 4: raw 30 days, minutes 90 days, flags and audit 3 years. Days.
+#: DOMAIN section 4: raw 30 days, minutes and what names sessions 90 days, hours and exact days 2
+#: years, flags and audit 3 years. Days.
 DECLARED = {
     "raw_viewers": 30,
     "raw_orders": 30,
@@ -21,6 +22,10 @@ DECLARED = {
     "indicators_session": 90,
     "indicators_cell": 90,
     "completeness": 90,
+    "hour_session": 90,
+    "rollup_runs": 90,
+    "hour_cell": 2 * 365,
+    "day_cell": 2 * 365,
     "flag_events": 3 * 365,
     "corrections": 3 * 365,
     "erasures": 3 * 365,

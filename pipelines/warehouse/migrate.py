@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from importlib import resources
 from typing import Protocol
 
+from pipelines.warehouse import comments
+
 LEDGER = "schema_migrations"
 _NAME = re.compile(r"^(\d{4})_([a-z0-9_]+)\.up\.sql$")
 
@@ -101,3 +103,5 @@ def run(client: Executor, database: str, steps: list[Step]) -> None:
             f"INSERT INTO {database}.{LEDGER} (number, name, present) SELECT "
             f"{step.migration.number}, '{step.migration.name}', {int(step.forward)}"
         )
+    if steps:
+        comments.apply(client)

@@ -35,6 +35,15 @@ def test_forward_back_and_forward_again(clickhouse: Any, database: str) -> None:
         assert tables(client, database) == first
 
 
+def test_every_column_of_every_view_is_explained(clickhouse: Any, database: str) -> None:
+    with clickhouse.client(user="admin") as client:
+        run(client, database, plan(load(), 0, None))
+        silent = "SELECT table, name FROM system.columns WHERE database = %(d)s AND comment = ''"
+        silent += " AND startsWith(table, 'v_')"
+        # Said in schemas/clickhouse/comments.json, or on the column of a table.
+        assert client.execute(silent, {"d": database}) == []
+
+
 def test_a_dry_run_changes_nothing(clickhouse: Any, database: str) -> None:
     env = os.environ | worker_env("127.0.0.1:9092", clickhouse, database, "nobody")
     command = [sys.executable, "-m", "deploy.cli", "migrate", "--dry-run"]

@@ -1,0 +1,9 @@
+DROP VIEW v_settled_day_cell;
+DROP VIEW v_day_cell;
+DROP VIEW v_settled_hour_cell;
+DROP VIEW v_hour_cell;
+DROP VIEW v_settled_hour_session;
+DROP TABLE rollup_runs;
+DROP TABLE day_cell;
+DROP TABLE hour_cell;
+DROP TABLE hour_session;
