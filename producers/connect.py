@@ -46,9 +46,7 @@ def connect(bootstrap: str, wait_s: float, stopping: Callable[[], bool] = lambda
 
 
 def _partitions(bootstrap: str) -> int:
-    for host, port in endpoints(bootstrap):
-        socket.create_connection((host, port), timeout=2).close()
-        break
+    _one_listens(endpoints(bootstrap))
     admin = KafkaAdminClient(bootstrap_servers=bootstrap, bootstrap_timeout_ms=5_000)
     try:
         found: list[dict[str, Any]] = admin.describe_topics(list(TOPICS))
@@ -70,6 +68,18 @@ def check_topics(found: list[dict[str, Any]]) -> int:
         said = ", ".join(f"{name}: {count}" for name, count in sorted(counts.items()))
         raise TransportError(f"the telemetry topics must have equally many partitions ({said})")
     return next(iter(counts.values()))
+
+
+def _one_listens(brokers: list[tuple[str, int]]) -> None:
+    """Any of them will do. Raises OSError, sooner than the client would, when none is there."""
+    for left, broker in enumerate(brokers, 1 - len(brokers)):
+        try:
+            socket.create_connection(broker, timeout=2).close()
+        except OSError:
+            if left == 0:
+                raise
+        else:
+            return
 
 
 def endpoints(bootstrap: str) -> list[tuple[str, int]]:

@@ -32,8 +32,17 @@ class RowFindings:
     late: int = 0
 
 
-def compare_rows(books: Iterable[Path], warehouse: Warehouse) -> RowFindings:
-    """Identities as sets, and every measure's sum per session."""
+def others_sql(platforms: Iterable[str]) -> str:
+    """A condition: rows of other platforms than these."""
+    return " AND ".join(["1", *(f"platform_id != '{name}'" for name in platforms)])
+
+
+def compare_rows(
+    books: Iterable[Path], warehouse: Warehouse, numbered: Iterable[str] = ()
+) -> RowFindings:
+    """Identities as sets, and every measure's sum per session; not of the platforms `numbered`,
+    whose batches somebody else has numbered."""
+    others = others_sql(numbered)
     batches = [b for path in books for b in read_book(path) if b.fate == ""]
     entries = [_entry(b) for b in batches]
     packing = Packing()
@@ -42,16 +51,22 @@ def compare_rows(books: Iterable[Path], warehouse: Warehouse) -> RowFindings:
     for sample in SampleType:
         mine = [e for e in entries if e.topic == sample.topic]
         view, known = f"v_{sample.value}", packing.known_sql()
-        stored = warehouse.u64_column(f"SELECT {packing.sql()} FROM {view} WHERE {known}")  # noqa: S608
+        stored = warehouse.u64_column(
+            f"SELECT {packing.sql()} FROM {view} WHERE {known} AND {others}"  # noqa: S608
+        )
         one = compare_sets(packing.pack(mine), stored)
-        strangers = warehouse.rows(f"SELECT countIf(NOT {known}), sum(late) FROM {view}")  # noqa: S608
+        strangers = warehouse.rows(
+            f"SELECT countIf(NOT {known}), sum(late) FROM {view} WHERE {others}"  # noqa: S608
+        )
         found.samples += one.produced
         found.missing += one.missing
         found.duplicates += one.duplicates
         found.unknown += one.unknown + int(strangers[0][0])
         found.late += int(strangers[0][1] or 0)
         values = [b.value for b in batches if b.header.identity.topic == sample.topic]
-        found.wrong_sessions += differing(sums_of(sample, values), _stored_sums(sample, warehouse))
+        found.wrong_sessions += differing(
+            sums_of(sample, values), _stored_sums(sample, warehouse, others)
+        )
     return found
 
 
@@ -96,9 +111,9 @@ def sums_of(sample: SampleType, values: Iterable[bytes]) -> Sums:
     return dict(zip(sessions, zip(*columns, strict=True), strict=True))
 
 
-def _stored_sums(sample: SampleType, warehouse: Warehouse) -> Sums:
+def _stored_sums(sample: SampleType, warehouse: Warehouse, others: str) -> Sums:
     sums = ", ".join(f"toInt64(ifNull(sum({n}), 0))" for n in measures_of(sample))
-    sql = f"SELECT session_id, {sums} FROM v_{sample.value} GROUP BY session_id"  # noqa: S608
+    sql = f"SELECT session_id, {sums} FROM v_{sample.value} WHERE {others} GROUP BY session_id"  # noqa: S608
     return {row[0]: tuple(row[1:]) for row in warehouse.rows(sql)}
 
 

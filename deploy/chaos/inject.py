@@ -16,8 +16,11 @@ from pathlib import Path
 
 import psutil
 
+from deploy.chaos import tally
 from deploy.chaos.plan import Fault
+from deploy.chaos.programs import GATEWAY, PRODUCER, SDK
 from deploy.chaos.proxy import Proxy
+from deploy.chaos.small_disk import SmallDisk
 from deploy.chaos.sources import Sources
 from deploy.chaos.unruly import Unruly
 from deploy.stack.kafka import not_ready
@@ -62,6 +65,8 @@ class Target:
     unruly: Unruly
     to_clickhouse: Proxy
     to_kafka: list[Proxy]
+    spools: SmallDisk
+    sdk_tally: Path
     session_timeout_s: float
     later: Later = field(default_factory=Later)
 
@@ -74,6 +79,8 @@ class Target:
             return self._strike([self.to_clickhouse], how, fault.dice)
         if what == "kafka":
             return self._strike(self.to_kafka, how, fault.dice)
+        if what == "spool":
+            return self._fill(fault.dice)
         victim = self._victim(what, fault.dice)
         if victim is None:
             return None
@@ -91,7 +98,9 @@ class Target:
 
     def _victim(self, what: str, dice: float) -> ProcessId | None:
         if what == "producer":
-            return self.sources.process(dice)
+            return self.sources.process(dice, PRODUCER, SDK)
+        if what == "gateway":
+            return self.sources.process(dice, GATEWAY)
         names = {
             "worker": self.stack.settings.worker_names(),
             "broker": self.stack.settings.broker_names(),
@@ -113,6 +122,19 @@ class Target:
         return not_ready(direct, settings.brokers) is None and (
             settings.brokers == 1 or in_sync(direct, settings.brokers)
         )
+
+    def _fill(self, dice: float) -> Seen | None:
+        """No block is free for some seconds, where the disk is ours; and the back end with the SDK
+        hands in as much as it can, until it is refused."""
+        victim = self.sources.process(dice, SDK)
+        if victim is None:
+            return None
+        before = tally.read(self.sdk_tally).refusals
+        if self.spools.small and not self.spools.fill():
+            return None
+        self.later.add(2 + 3 * dice, self.spools.empty)
+        signal_one(victim, signal.SIGUSR1)
+        return lambda: tally.read(self.sdk_tally).refusals > before
 
     def _pause(self, victim: ProcessId, seconds: float) -> Seen:
         victim.kill_group(signal.SIGSTOP)

@@ -1,7 +1,8 @@
 """From a fault to closed minutes being where they should be again: a thread that asks ClickHouse.
 
 Readers' truth is the yardstick: the last closed minute of the cells, against the event time that
-the load has reached. Faults that come before the last one is over count from the first one on.
+the load has reached. Where a fault comes before the last one is over, both are told: the time from
+the first of them on, and that from the last one on, in which nothing more was broken.
 """
 
 from __future__ import annotations
@@ -26,10 +27,12 @@ class RecoveryClock:
     slack_s: float
     usual_s: float | None = None
     since: float | None = None
-    worst_s: float = 0.0
+    last: float = 0.0
     times: list[float] = field(default_factory=list)
+    calm_times: list[float] = field(default_factory=list)
 
     def fault(self, now: float) -> None:
+        self.last = now
         if self.since is None:
             self.since = now
 
@@ -43,9 +46,8 @@ class RecoveryClock:
             self._over(now)
 
     def _over(self, now: float) -> None:
-        took = now - (self.since or now)
-        self.times.append(took)
-        self.worst_s = max(self.worst_s, took)
+        self.times.append(now - (self.since or now))
+        self.calm_times.append(now - self.last)
         self.since = None
 
 

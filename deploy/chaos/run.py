@@ -10,8 +10,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from deploy.chaos import http_source, sdk_source
 from deploy.chaos.plan import RoundPlan, rounds
-from deploy.chaos.round import InterruptedChaosError, Load, Round, RoundResult
+from deploy.chaos.result import Load, RoundResult
+from deploy.chaos.round import InterruptedChaosError, Round
 from deploy.stack.stop_request import StopRequest
 
 #: Start, settling and comparison of a round, seconds.
@@ -58,12 +60,15 @@ class Report:
             rss = {n: max(rss.get(n, 0), one.rss_mb.get(n, 0)) for n in rss | one.rss_mb}
         columns = results[0].errors() if results else {}
         recoveries = [seconds for one in results for seconds in one.recoveries]
+        calm = [seconds for one in results for seconds in one.calm]
         return {
             "rounds": len(results),
             "faults": dict(sorted(faults.items())),
             "faults_total": self.hit,
             "faults_without_effect": dict(sorted(missed.items())),
-            "samples": sum(r.rows.samples for r in results),
+            "samples": sum(r.samples for r in results),
+            "samples_by_sdk": _told(results, sdk_source.PLATFORM),
+            "samples_by_http": _told(results, http_source.PLATFORM),
             "samples_per_s": round(min((r.rate for r in results), default=0.0)),
             **{name: errors[name] for name in columns},
             "late_rows": sum(r.rows.late for r in results),
@@ -77,11 +82,16 @@ class Report:
             "holes_healed": sum(r.holes for r in results),
             "restarts": sum(r.restarts for r in results),
             "worst_recovery_s": round(max(recoveries, default=0.0), 1),
+            "worst_calm_recovery_s": round(max(calm, default=0.0), 1),
             "brokers": sorted({plan.brokers for plan, _ in self.results}),
             "seed": self.options.seed,
             "rss_peak_mb": rss,
             "wall_s": round(time.monotonic() - self.began, 1),
         }
+
+
+def _told(results: list[RoundResult], platform: str) -> int:
+    return sum(one.told[platform].accepted for one in results if platform in one.told)
 
 
 def run(options: ChaosOptions, root: Path, say: Callable[[str], None]) -> tuple[Report, bool]:
@@ -130,8 +140,9 @@ def _enough(options: ChaosOptions, report: Report, plan: RoundPlan) -> bool:
 
 
 def _summary(result: RoundResult) -> str:
-    worst = max(result.recoveries, default=0.0)
+    worst, calm = max(result.recoveries, default=0.0), max(result.calm, default=0.0)
     return (
-        f"{sum(result.faults.values())} faults, {result.rows.samples:,} samples"
-        f" ({result.rate:,.0f}/s), {result.flags.events} flag events, worst recovery {worst:.1f} s"
+        f"{sum(result.faults.values())} faults, {result.samples:,} samples"
+        f" ({result.rate:,.0f}/s), {result.flags.events} flag events,"
+        f" worst recovery {worst:.1f} s ({calm:.1f} s after the last fault)"
     )

@@ -7,13 +7,13 @@ identity at a new offset), and goes on under a new epoch. When behind, it catche
 
 from __future__ import annotations
 
-import argparse
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from deploy.chaos.book import Book
+from deploy.chaos.calls import Options
 from deploy.chaos.sender import BookedSink
 from producers.batcher import Batcher, SealedBatch, SealPolicy
 from producers.clock import EventClock
@@ -31,7 +31,7 @@ _MINUTE = 60_000
 
 
 @dataclass(frozen=True)
-class SourceOptions:
+class SourceOptions(Options):
     """One process, one platform (`name`).
 
     Event time starts at `start_ms` when the clock shows `start_wall_ms`.
@@ -48,19 +48,6 @@ class SourceOptions:
     end_ms: int
     sample_every_ms: int
     spikes: int
-
-    def arguments(self) -> list[str]:
-        """The command line."""
-        given = {f"--{k.replace('_', '-')}": v for k, v in vars(self).items()}
-        return [str(part) for pair in given.items() for part in pair]
-
-
-def parse(argv: Sequence[str] | None = None) -> SourceOptions:
-    parser = argparse.ArgumentParser(description=__doc__)
-    for name, kind in SourceOptions.__annotations__.items():
-        convert = {"str": str, "int": int, "float": float, "Path": Path}[kind]
-        parser.add_argument(f"--{name.replace('_', '-')}", type=convert, required=True)
-    return SourceOptions(**vars(parser.parse_args(argv)))
 
 
 class Source:
@@ -147,7 +134,7 @@ class Source:
 
 def main() -> None:
     set_up_logs()
-    options = parse()
+    options = SourceOptions.parse()
     with stop_on_signals() as stop:
         Source(options, stop).run()
 

@@ -1,15 +1,25 @@
 """The fault suite's pure parts: a schedule from a seed, and comparisons that can fail."""
 
+import sys
+import threading
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from deploy.chaos import alerts, compare, plan
+from deploy.chaos import alerts, compare, plan, tally
 from deploy.chaos.book import Book
+from deploy.chaos.calls import Pace
+from deploy.chaos.http_source import HttpOptions
+from deploy.chaos.programs import Program
 from deploy.chaos.recovery import RecoveryClock
+from deploy.chaos.small_disk import SmallDisk
+from deploy.chaos.sources import Sources
 from deploy.chaos.unruly import order_rows
 from producers.batcher import SealedBatch
+from producers.clock import EventClock
+from producers.pacing import wall_ms
 from schemas.batch import encode
 from schemas.identity import BatchHeader, BatchIdentity
 from schemas.telemetry import SampleType
@@ -113,6 +123,106 @@ def test_recovery_counts_from_the_first_of_faults_that_overlap() -> None:
     clock.seen(300.0, 9.0)
     assert clock.times == []
     clock.seen(209.0, 12.0)
-    assert clock.times == [7.0]
+    assert (clock.times, clock.calm_times) == ([7.0], [4.0])
     clock.seen(900.0, 13.0)  # slow without a fault is no recovery
-    assert clock.worst_s == 7.0
+    assert clock.times == [7.0]
+
+
+def _tally(path: Path) -> tally.TallyBook:
+    book = tally.TallyBook(path)
+    for first, count in ((1, 2), (3, 1), (4, 2), (6, 1)):
+        book.tried(first, count, 9_000)
+    book.accepted(1)
+    book.accepted(3)
+    book.refused(4)  # and 6 was under way when the process was killed
+    return book
+
+
+def _row(number: int, times: int = 1) -> tuple[Any, ...]:
+    return number, times, tally.session_of("p", number), times
+
+
+def test_a_tally_read_again_knows_what_waits_for_an_answer(tmp_path: Path) -> None:
+    assert tally.read(tmp_path / "tally") == tally.Tally()
+    _tally(tmp_path / "tally").put_off()
+    found = tally.read(tmp_path / "tally")
+    assert found.waiting() == {6: (1, 9_000)}
+    assert (found.next, found.refusals, found.ended) == (7, 2, False)
+
+
+@pytest.mark.parametrize(
+    ("rows", "missing", "duplicates", "unknown", "wrong"),
+    [
+        ([_row(1), _row(2), _row(3)], 0, 0, 0, 0),
+        ([_row(1), _row(2), _row(3), _row(6)], 0, 0, 0, 0),  # under way: either is right
+        ([_row(1), _row(3)], 1, 0, 0, 0),
+        ([_row(1), _row(2, 2), _row(3)], 0, 1, 0, 0),
+        ([_row(1), _row(2), _row(3), _row(4)], 0, 0, 1, 0),  # refused, and stored all the same
+        ([_row(1), _row(2), _row(3), _row(99)], 0, 0, 1, 0),
+        ([_row(1), _row(2), (3, 1, "another", 1)], 0, 0, 0, 1),
+    ],
+)
+def test_numbered_samples_are_there_once_when_accepted_and_never_when_refused(
+    tmp_path: Path,
+    rows: list[tuple[Any, ...]],
+    missing: int,
+    duplicates: int,
+    unknown: int,
+    wrong: int,
+) -> None:
+    _tally(tmp_path / "tally")
+    found = tally.compare("p", tally.read(tmp_path / "tally"), rows)
+    assert found == tally.TallyFindings(3, missing, duplicates, unknown, wrong)
+
+
+def test_options_survive_the_command_line(tmp_path: Path) -> None:
+    given = HttpOptions("http://h:1", "key", tmp_path, 20.0, 1, 2, 3)
+    assert HttpOptions.parse(given.arguments()) == given
+
+
+def test_event_time_runs_fast_until_it_meets_the_clock() -> None:
+    now = wall_ms()
+    stop = threading.Event()
+    fast = EventClock(now - 100_000, now - 1_000, 20.0)
+    assert Pace(fast, now, stop, 0.0).now_ms() == pytest.approx(now - 80_000, abs=4_000)
+    past = EventClock(now - 100_000, now - 60_000, 20.0)
+    assert Pace(past, now, stop, 0.0).now_ms() == pytest.approx(now, abs=1_000)
+    assert not Pace(past, now - 1, stop, 0.0).turn()
+
+
+def test_a_disk_that_is_not_ours_is_never_filled(tmp_path: Path) -> None:
+    disk = SmallDisk(tmp_path)
+    assert not disk.fill()
+    disk.empty()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_program_that_is_over_is_told_so_and_one_that_ends_too_soon_comes_again(
+    tmp_path: Path,
+) -> None:
+    sleeps = [sys.executable, "-c", "import time; time.sleep(60)"]
+    ends = [sys.executable, "-c", "pass"]
+    runs: list[bool] = []
+
+    def second() -> bool:
+        runs.append(True)
+        return len(runs) > 1
+
+    def never() -> bool:
+        return False
+
+    programs = [
+        Program("ends", "producer", ends, second),
+        Program("over", "gateway", sleeps, never, lambda: True),
+    ]
+    sources = Sources(programs, tmp_path)
+    sources.start()
+    try:
+        began = time.monotonic()
+        while time.monotonic() - began < 20 and len(runs) < 2:
+            sources.look()
+            time.sleep(0.02)
+        assert len(runs) == 2
+        assert not sources.done  # the other was ended by the signal, not in order
+    finally:
+        sources.stop()
