@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 BIN := .venv/bin
 
-.PHONY: help setup demo demo-check producer-check test chaos lint format bench lock clean
+.PHONY: help setup demo demo-check producer-check serving-check test chaos lint format bench lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -19,6 +19,10 @@ demo-check: setup ## prove, without a person, that nothing is lost, doubled or m
 
 producer-check: setup ## prove that a platform's side cannot leak, lose or impersonate; ARGS=--short
 	@$(BIN)/livewatch producer-check $(ARGS)
+
+serving-check: ## prove that what people see is right, reaches them once and nobody else; ARGS=--short
+	@deploy/setup.sh --browser
+	@$(BIN)/livewatch serving-check $(ARGS)
 
 test: ## all tests, on the real Kafka and the real ClickHouse engine; ARGS="-k name" chooses
 	@deploy/setup.sh --browser

@@ -19,6 +19,7 @@ from deploy.keys import app as keys
 from deploy.operations.cli import app as operations
 from deploy.operations.look import doctor
 from deploy.producer_check.command import producer_check
+from deploy.serving_check.command import serving_check
 from deploy.stack import cli as stack
 from producers.errors import PushError
 
@@ -44,15 +45,19 @@ stack.register(app)
 app.command()(demo)
 app.command("demo-check")(demo_check)
 app.command("producer-check")(producer_check)
+app.command("serving-check")(serving_check)
 app.add_typer(operations)
 app.command()(doctor)
 app.add_typer(keys)
 
+DELEGATED: dict[str, str] = {}
+"""The module in which each command lives whose code is loaded when it is called."""
 _PASS_ON = {"ignore_unknown_options": True, "allow_extra_args": True, "help_option_names": []}
 
 
 def _delegate(name: str, module: str, summary: str) -> None:
     """Register a command that lives in the typer app `module`.app."""
+    DELEGATED[name] = module
 
     @app.command(name, help=summary, context_settings=_PASS_ON)
     def run(ctx: typer.Context) -> None:
@@ -66,6 +71,7 @@ def _delegate(name: str, module: str, summary: str) -> None:
 _delegate("worker", "pipelines.cli", "Fold telemetry into indicators and flags: one worker.")
 _delegate("migrate", "pipelines.cli", "Bring the warehouse's tables to this version.")
 _delegate("topics", "pipelines.cli", "Create the Kafka topics.")
+_delegate("alerts", "pipelines.alerts.command", "Tell flags to Alertmanager and webhooks.")
 _delegate("backtest", "pipelines.backtest.command", "A detector on recorded series.")
 _delegate("screen", "grafana.screen.cli", "Serve the page with indicators and flags.")
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Everything that the stack and its tests need, inside the checkout: no root, nothing global.
 #   deploy/setup.sh             a virtual environment, Kafka's jars, a Java where there is none
-#   deploy/setup.sh --browser   besides, Chromium and promtool for tests (installed when root)
+#   deploy/setup.sh --browser   besides, Chromium, promtool and Alertmanager for tests (when root)
 # Each step leaves a stamp, so that a second run does nothing.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -103,11 +103,25 @@ ensure_promtool() {
   fi
 }
 
+# The real one, which the tests of the alerts and `make serving-check` tell; amtool comes with it.
+ensure_alertmanager() {
+  command -v prometheus-alertmanager >/dev/null || command -v alertmanager >/dev/null && return
+  if [[ $(id -u) == 0 ]] && command -v apt-get >/dev/null; then
+    say "installing Alertmanager for the tests of the alerts"
+    apt-get install -y -qq --no-install-recommends prometheus-alertmanager >/dev/null 2>&1 ||
+      { apt-get update -qq >/dev/null && apt-get install -y -qq --no-install-recommends prometheus-alertmanager >/dev/null; } ||
+      say "Alertmanager could not be installed: its tests will be skipped"
+  else
+    say "no Alertmanager: its tests will be skipped (Debian, Ubuntu: apt install prometheus-alertmanager)"
+  fi
+}
+
 make_venv
 ensure_java
 fetch_kafka
 if [[ ${1:-} == --browser ]]; then
   ensure_browser
   ensure_promtool
+  ensure_alertmanager
 fi
 exit 0

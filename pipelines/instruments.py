@@ -205,10 +205,8 @@ class Instruments:
 
 def markdown() -> str:
     """The page that lists all metrics."""
-    rows = [
-        f"| `{one.name}` | {one.kind} | {', '.join(one.labels)} | {one.meaning} |"
-        for one in Instruments().declared
-    ]
+    from pipelines.alerts import metrics as alerts  # it declares with what is above
+
     return "\n".join(
         [
             "# Metrics of a worker",
@@ -216,12 +214,24 @@ def markdown() -> str:
             "At `/metrics` of each worker. A histogram has `_bucket`, `_count` and `_sum`. Made by",
             "`python -m pipelines.instruments docs/metrics.md`, which a test checks.",
             "",
-            "| name | kind | labels | meaning |",
-            "|---|---|---|---|",
-            *rows,
+            *_table(Instruments().declared),
+            "",
+            "# Metrics of the alerts",
+            "",
+            "At `/metrics` of `livewatch alerts`.",
+            "",
+            *_table(alerts.DECLARED),
             "",
         ]
     )
+
+
+def _table(declared: Sequence[Declared]) -> list[str]:
+    rows = [
+        f"| `{one.name}` | {one.kind} | {', '.join(one.labels)} | {one.meaning} |"
+        for one in declared
+    ]
+    return ["| name | kind | labels | meaning |", "|---|---|---|---|", *rows]
 
 
 if __name__ == "__main__":

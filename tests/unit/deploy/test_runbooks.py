@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 import subprocess
+from importlib import import_module
 from pathlib import Path
 from shutil import which
 from typing import Any
@@ -13,7 +14,8 @@ import pytest
 import typer
 import yaml
 
-from deploy.cli import app
+from deploy.cli import DELEGATED, app
+from pipelines.alerts import metrics as alert_metrics
 from pipelines.instruments import Instruments
 from producers import metrics
 
@@ -42,7 +44,7 @@ def names_in(expression: str) -> set[str]:
 
 def declared() -> set[str]:
     out = set(FOREIGN)
-    for one in Instruments().declared:
+    for one in [*Instruments().declared, *alert_metrics.DECLARED]:
         suffixes = ("_bucket", "_count", "_sum") if one.kind == "histogram" else ("",)
         out |= {one.name + suffix for suffix in suffixes}
     for family in metrics.REGISTRY.collect():
@@ -116,16 +118,15 @@ def resolve(words: list[str]) -> None:
         command: Any = typer.main.get_command(push)
     else:
         command = typer.main.get_command(app)
+    if words[0] == "livewatch" and words[1:2] and words[1] in DELEGATED:
+        command = typer.main.get_command(import_module(DELEGATED[words[1]]).app)
+        words = words if hasattr(command, "commands") else words[1:]
     rest = words[1:]
     while rest and hasattr(command, "commands"):
         if rest[0] == "--help":
             return
         assert rest[0] in command.commands, f"no verb {rest[0]}"
         command, rest = command.commands[rest[0]], rest[1:]
-    if command.context_settings.get("ignore_unknown_options"):
-        from pipelines.cli import app as inner
-
-        command = typer.main.get_command(inner).commands[command.name]  # type: ignore[attr-defined]
     known = {o for p in command.params for o in [*p.opts, *p.secondary_opts]} | {"--help"}
     for word in rest:
         if word.startswith("-"):

@@ -1,0 +1,1 @@
+"""Alertmanager's configuration, made from the code lists: `python -m deploy.alertmanager`."""

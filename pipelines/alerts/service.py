@@ -1,0 +1,138 @@
+"""Puts the process together: reads flags, owes them, tells them, and says how it stands."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+import signal
+import time
+from collections.abc import Coroutine
+from typing import Any
+
+import httpx
+import structlog
+import uvicorn
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route as Page
+
+from pipelines.alerts import metrics, receivers
+from pipelines.alerts.backoff import Backoff
+from pipelines.alerts.by_rule import ByRule
+from pipelines.alerts.deliver import Deliverer
+from pipelines.alerts.errors import AlertsError
+from pipelines.alerts.intake import Intake
+from pipelines.alerts.notify import Notifier
+from pipelines.alerts.outbox import Outbox
+from pipelines.alerts.receivers import Receiver
+from pipelines.alerts.settings import AlertSettings
+from pipelines.alerts.take import Taker
+
+log = structlog.get_logger("livewatch.alerts")
+_STAND_S = 2.0
+_FORGET_S = 3600.0
+
+
+class Service:
+    """The parts, made before anything runs. Raises AlertsError."""
+
+    def __init__(self, bootstrap: str, settings: AlertSettings) -> None:
+        self._receivers = receivers.load(settings.receivers) if settings.receivers else []
+        self.outbox = Outbox(settings.outbox, exclusive=True)
+        now_ms = round(time.time() * 1000)
+        begin = self.outbox.fact("deliver_from_ms", now_ms - round(settings.history_h * 3_600_000))
+        # No proxy and no redirect: who receives stands in the file of receivers.
+        self._client = httpx.AsyncClient(trust_env=False, timeout=settings.timeout_s)
+        taker = Taker(self.outbox, self._receivers, ByRule(), begin)
+        self.intake = Intake(bootstrap, self.outbox, taker, self._wake)
+        self._deliverers = [self._deliverer(one, settings) for one in self._receivers]
+        self._notifier: Notifier | None = None
+        if settings.alertmanagers():
+            self._notifier = Notifier(
+                self.outbox, settings.alertmanagers(), self._client,
+                resend_s=settings.resend_s, hold_s=settings.hold_s, timeout_s=settings.timeout_s,
+            )  # fmt: skip
+
+    async def run(self, pages: uvicorn.Server) -> None:
+        """Until the server of the pages is asked to end, or a part fails."""
+        work: list[Coroutine[Any, Any, None]] = [self.intake.run(), self._stand()]
+        work += [deliverer.run() for deliverer in self._deliverers]
+        if self._notifier:
+            work.append(self._notifier.run())
+        serving = asyncio.create_task(pages.serve())
+        tasks = [asyncio.create_task(one) for one in work]
+        ended, _ = await asyncio.wait([serving, *tasks], return_when=asyncio.FIRST_COMPLETED)
+        pages.should_exit = True
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait([serving, *tasks])
+        await self._client.aclose()
+        self.outbox.close()
+        for task in ended:
+            task.result()
+
+    def not_ready(self) -> str | None:
+        return None if self.intake.caught_up else "has not read all flags yet"
+
+    def _deliverer(self, receiver: Receiver, s: AlertSettings) -> Deliverer:
+        backoff = Backoff(s.first_retry_s, s.most_retry_s, s.give_up_h * 3600)
+        rng = random.Random()  # noqa: S311 - jitter, nothing secret
+        return Deliverer(self.outbox, receiver, self._client, backoff, s.timeout_s, rng)
+
+    def _wake(self) -> None:
+        for deliverer in self._deliverers:
+            deliverer.wake.set()
+        if self._notifier:
+            self._notifier.wake.set()
+
+    async def _stand(self) -> None:
+        """The gauges, now and then; and what was told long ago is forgotten."""
+        names = [receiver.name for receiver in self._receivers]
+        forget_at = 0.0
+        while True:
+            now = time.time()
+            for one in self.outbox.owed(names):
+                age = 0.0 if one.oldest_ms is None else max(0.0, now - one.oldest_ms / 1000)
+                metrics.WAITING.labels(one.receiver).set(one.waiting)
+                metrics.DEAD.labels(one.receiver).set(one.dead)
+                metrics.OLDEST.labels(one.receiver).set(age)
+            if now >= forget_at:
+                self.outbox.forget(round(now * 1000))
+                forget_at = now + _FORGET_S
+            await asyncio.sleep(_STAND_S)
+
+
+def serve(bootstrap: str, settings: AlertSettings, host: str, port: int) -> None:
+    """Until SIGTERM or Ctrl-C. Raises AlertsError."""
+    service = Service(bootstrap, settings)
+    config = uvicorn.Config(
+        _pages(service), host=host, port=port, log_config=None, access_log=False,
+        server_header=False, lifespan="off", timeout_graceful_shutdown=3,
+    )  # fmt: skip
+    before = signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    try:
+        with contextlib.suppress(KeyboardInterrupt):
+            asyncio.run(service.run(uvicorn.Server(config)))
+    except SystemExit:  # how uvicorn says that the port is taken
+        raise AlertsError(f"--http-port: cannot listen on {host}:{port}") from None
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _pages(service: Service) -> Starlette:
+    async def healthz(_: Request) -> Response:
+        return PlainTextResponse("ok\n")
+
+    async def readyz(_: Request) -> Response:
+        problem = service.not_ready()
+        return PlainTextResponse((problem or "ok") + "\n", 503 if problem else 200)
+
+    async def measured(_: Request) -> Response:
+        kind = CONTENT_TYPE_LATEST.split(";")[0]
+        return Response(generate_latest(metrics.REGISTRY), media_type=kind)
+
+    pages = {"/healthz": healthz, "/readyz": readyz, "/metrics": measured}
+    return Starlette(routes=[Page(path, page) for path, page in pages.items()])
