@@ -103,7 +103,7 @@ class Flood:
                 column = self._rng.integers(0, 3, n) if value is None else np.full(n, value)
                 columns[c.name] = pa.array(column, c.type)
         columns["event_time"] = pa.array(at_ms, pa.int64()).cast(pa.timestamp("ms", "UTC"))
-        schema = ARROW[sample]
+        schema = pa.schema([f for f in ARROW[sample] if f.name in columns])
         batch = pa.RecordBatch.from_arrays([columns[f.name] for f in schema], schema=schema)
         return self._send(sample, partition, n, encode(batch), watermark_ms)
 

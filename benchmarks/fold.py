@@ -1,6 +1,6 @@
 """How fast one core folds: decode, fold and close without Kafka or ClickHouse.
 
-    python -m benchmarks.fold [--profile]
+    python -m benchmarks.fold [--profile] [--contract-1.0]
 
 Prints one JSON object: rows per second of each step.
 """
@@ -25,7 +25,7 @@ from pipelines.warehouse.native import encode_column
 from schemas.batch import encode
 from schemas.identity import BatchHeader, BatchIdentity, to_headers
 from schemas.sharding import shard_of
-from schemas.telemetry import ARROW, MEASURES, SampleType
+from schemas.telemetry import MEASURES, MINOR, SampleType, arrow_schema
 
 SESSIONS = 6_000
 ROWS = 500
@@ -55,11 +55,17 @@ def sessions(rng: np.random.Generator) -> dict[str, pa.Array]:
         "district": coded(["310101", "310104", "310115"]),
         "category": coded(["food", "apparel", "cosmetics"]),
         "scenario": coded(["night_food", "first_launch"]),
+        "venue_id": coded(["xujiahui", "lujiazui"]),
+        "origin_region": coded(["310000", "530000"]),
+        "brand_type": coded(["emerging", "flagship"]),
+        "streamer_certified": pa.array(rng.random(len(own)) < 0.7),
+        "streamer_tier": coded(["head", "mid", "tail"]),
     }
 
 
-def records(rng: np.random.Generator) -> list[Record]:
-    """Every session every 10 s: viewers and orders; a few complaints."""
+def records(rng: np.random.Generator, minor: int) -> list[Record]:
+    """Every session every 10 s: viewers and orders; a few complaints; from 1.1 on a review a
+    minute."""
     dims = sessions(rng)
     count = len(dims["session_id"])
     out: list[Record] = []
@@ -70,6 +76,10 @@ def records(rng: np.random.Generator) -> list[Record]:
             picks = np.arange(count)
             if sample is SampleType.COMPLAINTS:
                 picks = rng.integers(0, count, 5)
+            elif sample is SampleType.REVIEWS:
+                picks = np.flatnonzero(np.arange(count) % 6 == tick % 6) if minor else picks[:0]
+            if not len(picks):
+                continue
             for start in range(0, len(picks), ROWS):
                 some = pa.array(picks[start : start + ROWS])
                 columns = {k: v.take(some) for k, v in dims.items()}
@@ -81,12 +91,13 @@ def records(rng: np.random.Generator) -> list[Record]:
                     else:
                         columns[c.name] = pa.array(rng.integers(0, 50, n), c.type)
                 times = pa.array(at + rng.integers(0, 10_000, n), pa.timestamp("ms", "UTC"))
+                schema = arrow_schema(sample, minor)
                 batch = pa.RecordBatch.from_arrays(
-                    [times, *(columns[f.name] for f in ARROW[sample] if f.name != "event_time")],
-                    schema=ARROW[sample],
+                    [times, *(columns[f.name] for f in schema if f.name != "event_time")],
+                    schema=schema,
                 )
                 ident = BatchIdentity("p01", "bench", 1, sample.topic, 0, sequence[sample])
-                header = BatchHeader(ident, n, at, at)
+                header = BatchHeader(ident, n, at, at, minor=minor)
                 headers = tuple(to_headers(header))
                 out.append(
                     Record(sample.topic, 0, sequence[sample], at + 10_500, encode(batch), headers)
@@ -97,7 +108,7 @@ def records(rng: np.random.Generator) -> list[Record]:
 
 def main() -> None:
     rng = np.random.default_rng(1)
-    feed = records(rng)
+    feed = records(rng, 0 if "--contract-1.0" in sys.argv else MINOR)
     stage = FoldStage(0, 4, Instruments())
     stage.load(None, {}, 1)
     profile = cProfile.Profile()

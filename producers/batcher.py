@@ -14,18 +14,19 @@ from dataclasses import dataclass, field
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from schemas.batch import encode
+from schemas.batch import encode, lean
 from schemas.identity import BatchHeader, BatchIdentity
 from schemas.telemetry import ARROW, HEARTBEAT_MS, MAX_BYTES, MAX_ROWS, SampleType
 
 
-def _empty(schema: pa.Schema) -> bytes:
+def _empty(sample: SampleType) -> bytes:
+    schema = ARROW[sample]
     nothing = [pa.nulls(0, field.type) for field in schema]
-    return encode(pa.RecordBatch.from_arrays(nothing, schema=schema))
+    return encode(lean(pa.RecordBatch.from_arrays(nothing, schema=schema), sample))
 
 
 #: The value of a heartbeat.
-EMPTY = {t: _empty(ARROW[t]) for t in SampleType}
+EMPTY = {t: _empty(t) for t in SampleType}
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +186,7 @@ class Batcher:
             lane.partition,
             lane.sequence,
         )
-        value = EMPTY[lane.sample] if rows is None else encode(rows)
+        value = EMPTY[lane.sample] if rows is None else encode(lean(rows, lane.sample))
         if len(value) > MAX_BYTES:
             raise ValueError(f"a batch of {identity.topic} is over {MAX_BYTES} bytes")
         watermark = min([self._watermark, *(_first_event_ms(c) for c in lane.chunks)])

@@ -16,6 +16,7 @@
         live.viewers(1_203, unique_viewers=5_400, clicks=77, interactions=310)
         live.orders(12, paid_fen=118_800)
         live.complaints("C0301")
+        live.reviews(1, mode="machine", outcome="passed", latency_ms=240)
         live.end()
 
 **Accepted** is a sample whose call has returned: it is in the spool on disk, survives a kill -9 of
@@ -132,7 +133,8 @@ class TelemetryClient:
         """A live session. `room`, `streamer`, `merchant`, `mcn` are the platform's own ids: they
         are hashed here and never leave. `session_id` continues a session from its `id`, e.g.
         after a restart; left out, it is new and random. `dimensions` are the contract's others
-        (base_id, scenario, ...). Raises ContractError.
+        (base_id, scenario, venue_id, origin_region, brand_type, streamer_certified,
+        streamer_tier). Raises ContractError.
         """
         names = self.pseudonyms()
         raws = {"room": room, "streamer": streamer, "mcn": mcn, "merchant": merchant}
@@ -287,7 +289,11 @@ class Session:
         at: When = None,
         **more: Any,
     ) -> None:
-        """Orders paid and refunded, amounts in integer fen; also after the end."""
+        """Orders paid and refunded, amounts in integer fen; also after the end.
+
+        `more`: `cohort_days` (age of the refunded orders), `due_48h` with `shipped_48h`,
+        `vouchers_redeemed`.
+        """
         given = {
             "orders": orders,
             "paid_fen": paid_fen,
@@ -300,16 +306,33 @@ class Session:
     def complaints(
         self, code: str, count: int = 1, *, channel: str = "platform", at: When = None, **more: Any
     ) -> None:
-        """Complaints or reports of one code; also after the end."""
+        """Complaints or reports of one code; also after the end.
+
+        For answers and closings alone `count` is 0: `responded`, `response_minutes`, `resolved`,
+        `closed`.
+        """
         given = {"code": code, "channel": channel, "complaints": count, **more}
         self._client._record(self, SampleType.COMPLAINTS, given, at)
 
-    def review(self, *, at: When = None, **measures: Any) -> None:
-        """A sample of real-time review, where the contract has it."""
-        known = {t.value: t for t in SampleType}
-        if "reviews" not in known:
-            raise UsageError("this version of the contract has no review samples")
-        self._client._record(self, known["reviews"], measures, at)
+    def reviews(
+        self,
+        reviews: int = 1,
+        *,
+        mode: str = "machine",
+        outcome: str = "passed",
+        latency_ms: int | None = None,
+        at: When = None,
+        **more: Any,
+    ) -> None:
+        """Real-time reviews of one mode and outcome, each of which took `latency_ms`."""
+        given = {
+            "mode": mode,
+            "outcome": outcome,
+            "reviews": reviews,
+            "latency_ms": latency_ms,
+            **more,
+        }
+        self._client._record(self, SampleType.REVIEWS, given, at)
 
     def withdraw(self, sample: SampleType | str, begin: When, end: When, reason: str) -> None:
         """Take back all samples of one type handed in so far with event times in [begin, end).

@@ -56,12 +56,12 @@ def _partitions(bootstrap: str) -> int:
 
 
 def check_topics(found: list[dict[str, Any]]) -> int:
-    """Number of partitions that all three topics have. Raises TransportError when unequal."""
+    """Number of partitions that all telemetry topics have. Raises TransportError when unequal."""
     counts = {t["name"]: len(t["partitions"]) for t in found if t["error_code"] != _UNKNOWN_TOPIC}
     missing = sorted(set(TOPICS) - set(counts))
     if missing:
         raise TransportError(
-            f"Kafka has no topic {', '.join(missing)}: the stack creates them (livewatch up), "
+            f"Kafka has no topic {', '.join(missing)}: livewatch topics creates them, "
             "or create them with equal numbers of partitions and LogAppendTime"
         )
     if len(set(counts.values())) != 1 or not min(counts.values()):

@@ -25,7 +25,7 @@ from producers.errors import PushError, StoppedError, TransportError
 from producers.pacing import wall_ms
 from producers.spool import Pending, Spool, SpoolError
 from producers.transport import KafkaSink, TransportPolicy
-from schemas.batch import encode
+from schemas.batch import encode, lean
 from schemas.identity import BatchIdentity
 from schemas.signing import Signer
 from schemas.telemetry import SampleType
@@ -216,7 +216,7 @@ class Sender:
             self._spool.refuse(batch, str(error))
             return None
         _count(sample, batch.header.rows)
-        return SealedBatch(batch.header, encode(rows), None)
+        return SealedBatch(batch.header, encode(lean(rows, sample)), None)
 
     def _on_ack(self, batch: SealedBatch, broker_ms: int) -> None:
         if self.problem:

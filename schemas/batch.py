@@ -8,8 +8,22 @@ import pyarrow as pa
 
 from schemas.errors import ContractError, RowError
 from schemas.identity import BatchHeader
-from schemas.telemetry import ARROW, MAX_BYTES, MAX_ROWS, SampleType, columns
+from schemas.telemetry import (
+    ARROW,
+    MAX_BYTES,
+    MAX_COLUMNS,
+    MAX_ROWS,
+    MINOR,
+    SampleType,
+    arrow_schema,
+    columns,
+)
 from schemas.validate import row_errors
+
+# What stands for a column that was left out: cut to length, which costs nothing.
+_ABSENT = {
+    t: {c.name: pa.nulls(MAX_ROWS, c.type) for c in columns(t) if c.since > 0} for t in SampleType
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,11 +41,27 @@ class Batch:
 
 
 def encode(rows: pa.RecordBatch) -> bytes:
-    """Serialise one record batch (schema `ARROW[sample]`) to an Arrow IPC stream."""
+    """Serialise one record batch (schema `ARROW[sample]`) to an Arrow IPC stream.
+
+    Columns after 1.0 that hold nothing may have been left out (`lean`).
+    """
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, rows.schema) as writer:
         writer.write_batch(rows)
     return bytes(sink.getvalue())
+
+
+def lean(rows: pa.RecordBatch, sample: SampleType) -> pa.RecordBatch:
+    """The rows without the columns after 1.0 in which nothing is told: fewer bytes, same meaning.
+
+    `rows` has the schema `ARROW[sample]`.
+    """
+    told = [
+        name
+        for name, values in zip(rows.schema.names, rows.columns, strict=True)
+        if name not in _ABSENT[sample] or values.null_count < len(values)
+    ]
+    return rows if len(told) == rows.num_columns else rows.select(told)
 
 
 def decode(value: bytes | None, header: BatchHeader, broker_ms: int) -> Batch:
@@ -41,7 +71,7 @@ def decode(value: bytes | None, header: BatchHeader, broker_ms: int) -> Batch:
     Raises ContractError when the whole record cannot be used.
     """
     sample = header.identity.sample
-    table = read_value(value, sample)
+    table = read_value(value, sample, header.minor)
     if table.num_rows != header.rows:
         raise ContractError("ce_rows", "must equal the number of rows in the batch")
     refused = row_errors(table, sample, broker_ms)
@@ -52,10 +82,15 @@ def decode(value: bytes | None, header: BatchHeader, broker_ms: int) -> Batch:
     return Batch(header, table.take(pa.array(good, pa.int32())), good, refused)
 
 
-def read_value(value: bytes | None, sample: SampleType) -> pa.RecordBatch:
-    """The rows of an Arrow stream in the contract's schema; their values are not judged yet.
+def read_value(
+    value: bytes | None, sample: SampleType, declared: int = MINOR, reader: int = MINOR
+) -> pa.RecordBatch:
+    """The rows of an Arrow stream, schema `arrow_schema(sample, reader)`; values not judged yet.
 
-    Raises ContractError.
+    `declared` is the minor version that the batch was written by, `reader` the one that is read
+    with. Of a newer one (declared > reader) only the columns that the reader knows are read, the
+    others not even decoded; an unknown column of a version that it knows is refused. Columns
+    after 1.0 that are left out are null. Raises ContractError.
     """
     if not value:
         raise ContractError("value", "must be an Arrow IPC stream")
@@ -64,11 +99,14 @@ def read_value(value: bytes | None, sample: SampleType) -> pa.RecordBatch:
     try:
         # One batch is read and the stream's end is not looked for: a second batch is refused
         # below, so the rows in memory stay bounded by the record's own size.
-        with pa.ipc.open_stream(value) as reader:
-            _check_schema(reader.schema, sample)
-            table = reader.read_next_batch()
-            if _has_more(reader):
-                raise ContractError("value", "must hold exactly one record batch")
+        with pa.ipc.open_stream(value) as stream:
+            known = _known_columns(stream.schema, sample, declared, reader)
+            if known is None:
+                table = _only_batch(stream)
+        if known is not None:
+            options = pa.ipc.IpcReadOptions(included_fields=known)
+            with pa.ipc.open_stream(value, options=options) as stream:
+                table = _only_batch(stream)
         if table.num_rows > MAX_ROWS:
             raise ContractError("value", f"must have at most {MAX_ROWS} rows")
         table.validate(full=True)
@@ -76,7 +114,26 @@ def read_value(value: bytes | None, sample: SampleType) -> pa.RecordBatch:
         raise
     except (pa.ArrowException, OSError, ValueError, StopIteration, MemoryError):
         raise ContractError("value", "is not a readable Arrow IPC stream") from None
+    return _whole(table, sample, reader)
+
+
+def _only_batch(stream: pa.ipc.RecordBatchStreamReader) -> pa.RecordBatch:
+    table = stream.read_next_batch()
+    if _has_more(stream):
+        raise ContractError("value", "must hold exactly one record batch")
     return table
+
+
+def _whole(table: pa.RecordBatch, sample: SampleType, reader: int) -> pa.RecordBatch:
+    """With the columns that were left out, as null."""
+    schema = ARROW[sample] if reader == MINOR else arrow_schema(sample, reader)
+    if table.num_columns == len(schema):
+        return table
+    n, absent, names = table.num_rows, _ABSENT[sample], set(table.schema.names)
+    arrays = [
+        table.column(name) if name in names else absent[name].slice(0, n) for name in schema.names
+    ]
+    return pa.RecordBatch.from_arrays(arrays, schema=schema)
 
 
 def _has_more(reader: pa.ipc.RecordBatchStreamReader) -> bool:
@@ -87,19 +144,43 @@ def _has_more(reader: pa.ipc.RecordBatchStreamReader) -> bool:
     return True
 
 
-def _check_schema(found: pa.Schema, sample: SampleType) -> None:
-    """The allow-list: each column of the contract, in order, and not one more."""
-    if found.equals(ARROW[sample]):
-        return
-    known = {c.name: c for c in columns(sample)}
-    for field in found:
-        column = known.pop(field.name, None)
-        if column is None:
-            # The name itself may be personal data: it is not repeated.
-            raise ContractError("schema", "has a column that the contract does not list")
-        if field.type != column.type:
-            raise ContractError(column.name, f"must have Arrow type {column.type}")
-    if known:
-        raise ContractError(next(iter(known)), "column is missing")
-    if found.names != ARROW[sample].names:
+def _known_columns(
+    found: pa.Schema, sample: SampleType, declared: int, reader: int
+) -> list[int] | None:
+    """`_checked`, which sees each of the few layouts of a sample type once."""
+    declared = min(declared, reader + 1)  # all that are newer are alike
+    seen = _SEEN.setdefault((sample, declared, reader), [])
+    for schema, at in seen:
+        if found.equals(schema):
+            return at
+    at = _checked(found, sample, declared, reader)
+    seen.insert(0, (found, at))
+    del seen[_LAYOUTS:]
+    return at
+
+
+_LAYOUTS = 8
+_SEEN: dict[tuple[SampleType, int, int], list[tuple[pa.Schema, list[int] | None]]] = {}
+
+
+def _checked(found: pa.Schema, sample: SampleType, declared: int, reader: int) -> list[int] | None:
+    """The allow-list: places of the columns to read; None for all. Raises ContractError."""
+    if len(found) > MAX_COLUMNS:
+        raise ContractError("schema", f"must have at most {MAX_COLUMNS} columns")
+    known = {c.name: c for c in columns(sample, min(declared, reader))}
+    if len(set(found.names)) != len(found):
+        raise ContractError("schema", "has a column twice")
+    if declared <= reader and not known.keys() >= set(found.names):
+        # The name itself may be personal data: it is not repeated.
+        raise ContractError("schema", "has a column that the contract does not list")
+    at = [i for i, name in enumerate(found.names) if name in known]
+    for field in (found.field(i) for i in at):
+        if field.type != known[field.name].type:
+            raise ContractError(field.name, f"must have Arrow type {known[field.name].type}")
+    names = [found.names[i] for i in at]
+    for column in known.values():
+        if column.since == 0 and column.name not in names:
+            raise ContractError(column.name, "column is missing")
+    if names != [name for name in known if name in set(names)]:
         raise ContractError("schema", "columns must stand in the contract's order")
+    return at if len(at) < len(found) else None

@@ -14,7 +14,15 @@ from datetime import UTC, datetime
 
 from schemas import codes
 from schemas.errors import ContractError
-from schemas.telemetry import MAX_ROWS, PLATFORM_ID, SOURCE_ID, TOPICS, SampleType
+from schemas.telemetry import (
+    MAX_ROWS,
+    MINOR,
+    PLATFORM_ID,
+    SOURCE_ID,
+    TOPICS,
+    VERSION,
+    SampleType,
+)
 
 CONTENT_TYPE = "application/vnd.apache.arrow.stream"
 SPEC_VERSION = "1.0"
@@ -26,8 +34,10 @@ _SUPERSEDES = re.compile(
     r"batch/([0-9]{1,18})/([0-9]{1,18})|session/([0-9a-f]{32})/([0-9]{1,15})/([0-9]{1,15})"
 )
 _DIGITS = re.compile(r"^[0-9]{1,19}$")
+_SCHEMA = re.compile(r"urn:livewatch:telemetry:([a-z]{1,32}):([0-9]{1,4})\.([0-9]{1,4})")
 
 CE_TYPE = "cn.livewatch.telemetry.{}.v1"
+DATA_SCHEMA = "urn:livewatch:telemetry:{}:{}.{}"
 Headers = list[tuple[str, bytes]]
 
 
@@ -62,6 +72,7 @@ class BatchHeader:
     `watermark_ms` is the source's promise: event time up to which it has sent everything
     for this topic-partition. `sent_ms` is the source's clock when the batch was sealed.
     `final` says goodbye: nothing more is coming, so nobody has to wait for this source.
+    `minor` is the minor version of the contract that the batch was written by.
 
     A correction has `supersedes` (a `Supersedes` as text) and `reason`, a code of the list
     `reasons`: what it names is withdrawn from the settled figures, and the rows of this batch,
@@ -75,6 +86,7 @@ class BatchHeader:
     final: bool = False
     supersedes: str = ""
     reason: str = ""
+    minor: int = MINOR
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +138,9 @@ def to_headers(header: BatchHeader) -> Headers:
         ("ce_rows", str(header.rows).encode()),
         ("ce_watermark", str(header.watermark_ms).encode()),
     ]
+    if header.minor:  # of 1.0 nothing is said: it knew no such header
+        schema = DATA_SCHEMA.format(ident.sample.value, VERSION, header.minor)
+        headers.append(("ce_dataschema", schema.encode()))
     if header.final:
         headers.append(("ce_final", b"true"))
     if header.supersedes:
@@ -179,7 +194,24 @@ def from_headers(
         final="ce_final" in found,
         supersedes=supersedes,
         reason=reason,
+        minor=_minor(found, identity.sample),
     )
+
+
+def _minor(found: dict[str, str], sample: SampleType) -> int:
+    """The minor version of the contract; 1.0 had no such header."""
+    text = found.get("ce_dataschema")
+    if text is None:
+        minor = 0
+    else:
+        read = _SCHEMA.fullmatch(text)
+        if read is None or (read[1], int(read[2])) != (sample.value, VERSION):
+            rule = f"must be {DATA_SCHEMA.format(sample.value, VERSION, '<minor>')}"
+            raise ContractError("ce_dataschema", rule)
+        minor = int(read[3])
+    if minor < sample.since:
+        raise ContractError("ce_dataschema", f"must be {VERSION}.{sample.since} or newer here")
+    return minor
 
 
 def _correction(found: dict[str, str]) -> tuple[str, str]:

@@ -25,6 +25,8 @@ def row_errors(rows: pa.RecordBatch, sample: SampleType, broker_ms: int) -> list
         return []
     errors: dict[int, RowError] = {}
     for column, values in zip(columns(sample), rows.columns, strict=True):
+        if column.since and values.null_count == len(values):
+            continue
         for rule, bad in _broken(column, values, broker_ms):
             for row in np.flatnonzero(bad).tolist():
                 errors.setdefault(row, RowError(row, column.name, rule))

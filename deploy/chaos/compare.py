@@ -14,7 +14,7 @@ from deploy.chaos.book import Book, Booked
 from deploy.check.ledger_vs_sql import Packing, compare_sets
 from deploy.check.warehouse import Warehouse
 from producers.ledger import LedgerEntry
-from schemas.telemetry import MEASURES, SampleType
+from schemas.telemetry import ARROW, MEASURES, SampleType
 
 _MINUTE = 60
 Sums = dict[str, tuple[int, ...]]
@@ -98,7 +98,7 @@ def sums_of(sample: SampleType, values: Iterable[bytes]) -> Sums:
     tables = []
     for value in values:
         with pa.ipc.open_stream(value) as reader:
-            tables.append(reader.read_next_batch().select(["session_id", *names]))
+            tables.append(_selected(reader.read_next_batch(), sample, ["session_id", *names]))
     if not tables:
         return {}
     grouped = (
@@ -109,6 +109,15 @@ def sums_of(sample: SampleType, values: Iterable[bytes]) -> Sums:
     columns = [grouped.column(f"{name}_sum").fill_null(0).to_pylist() for name in names]
     sessions = grouped.column("session_id").to_pylist()
     return dict(zip(sessions, zip(*columns, strict=True), strict=True))
+
+
+def _selected(rows: pa.RecordBatch, sample: SampleType, names: list[str]) -> pa.RecordBatch:
+    """Columns by name; null where the batch left one out."""
+    fields, there = [ARROW[sample].field(n) for n in names], set(rows.schema.names)
+    arrays = [
+        rows.column(f.name) if f.name in there else pa.nulls(rows.num_rows, f.type) for f in fields
+    ]
+    return pa.RecordBatch.from_arrays(arrays, schema=pa.schema(fields))
 
 
 def _stored_sums(sample: SampleType, warehouse: Warehouse, others: str) -> Sums:

@@ -29,6 +29,9 @@ from schemas.telemetry import ARROW, DIMENSIONS, MEASURES, SampleType
 _BULK = 500
 _NOWHERE = "127.0.0.1:1"  # nothing is sent: what is looked at is what was accepted
 _BASES = ("hongqiao-01", "base-310115-003", "west-bund-2024", "pudong-expo", "yangpu-hub-12", "m50")
+_VENUES = ("nanjing-road", "xujiahui", "lujiazui-2", "wujiaochang", "hongqiao-hub")
+_PUBLIC = ("base_id", "venue_id")
+_AMOUNTS = ("paid_fen", "refunded_fen")
 _HAN_DIGITS = "零一二三四五六七八九"
 _SURNAMES = ("王", "李", "张", "陈", "欧阳", "司马", "徐", "诸葛")
 _GIVEN = "伟芳娜敏静丽强磊军洋勇艳杰娟涛明超秀霞平刚桂英"
@@ -221,10 +224,14 @@ class Trial:
     def _in_session(self) -> bool:
         given = self._session()
         name = self.rng.choice(
-            ("district", "category", "scenario", "base_id", "base_id", "session_id", "nickname", "")
-        )
+            (
+                "district", "category", "scenario", "base_id", "base_id", "venue_id", "venue_id",
+                "session_id", "nickname", "", "origin_region", "brand_type", "streamer_certified",
+                "streamer_tier",
+            )
+        )  # fmt: skip
         value: Any = self.people.any()
-        if name == "base_id" and self.rng.random() < 0.8:
+        if name in _PUBLIC and self.rng.random() < 0.8:
             value = self.people.as_public_id()
         if name == "session_id" and self.rng.random() < 0.8:
             value = self.people.as_pseudonym()
@@ -244,7 +251,7 @@ class Trial:
         given = self._measures(sample)
         fields = [*given, "comment", "at"]
         name = self.rng.choice(fields)
-        number = name != "paid_fen" and name != "refunded_fen" and self.rng.random() < 0.3
+        number = name not in _AMOUNTS and self.rng.random() < 0.3
         given[name] = self.people.number() if number else self.people.any()
         call = getattr(self.session, sample.value)
         return self._accepted(lambda: call(**_as_call(sample, given)))
@@ -256,7 +263,7 @@ class Trial:
         row[name] = self.people.any()
         if name.endswith(("_pid", "session_id")) and self.rng.random() < 0.8:
             row[name] = self.people.as_pseudonym()
-        if name == "base_id" and self.rng.random() < 0.8:
+        if name in _PUBLIC and self.rng.random() < 0.8:
             row[name] = self.people.as_public_id()
         return self._accepted(lambda: self.client.write(sample, [row]))
 
@@ -270,7 +277,7 @@ class Trial:
     # -- clean data ---------------------------------------------------------------------------
 
     def _sample(self) -> SampleType:
-        return self.rng.choice((SampleType.VIEWERS, SampleType.ORDERS, SampleType.COMPLAINTS))
+        return self.rng.choice(tuple(SampleType))
 
     def _session(self) -> dict[str, Any]:
         rng = self.rng
@@ -283,6 +290,11 @@ class Trial:
             "category": rng.choice(sorted(codes.CATEGORIES.codes)),
             "scenario": rng.choice((None, *sorted(codes.SCENARIOS.codes))),
             "base_id": rng.choice((None, *_BASES)),
+            "venue_id": rng.choice((None, *_VENUES)),
+            "origin_region": rng.choice((None, *sorted(codes.REGIONS.codes))),
+            "brand_type": rng.choice((None, *sorted(codes.BRANDS.codes))),
+            "streamer_certified": rng.choice((None, True, False)),
+            "streamer_tier": rng.choice((None, *sorted(codes.TIERS.codes))),
         }
 
     def _measures(self, sample: SampleType) -> dict[str, Any]:
@@ -291,7 +303,7 @@ class Trial:
             if column.allowed is not None:
                 given[column.name] = self.rng.choice(sorted(column.allowed))
             elif column.maximum is not None:
-                given[column.name] = self.rng.randrange(5_000)
+                given[column.name] = self.rng.randrange(min(5_000, column.maximum))
         return given
 
     def _row(self, sample: SampleType) -> dict[str, Any]:

@@ -25,6 +25,7 @@ ERASE = {
     "raw_viewers": "event_time",
     "raw_orders": "event_time",
     "raw_complaints": "event_time",
+    "raw_reviews": "event_time",
     "sessions": "first_seen",
     "indicators_session": "minute",
     "hour_session": "hour",

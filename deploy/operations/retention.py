@@ -18,6 +18,7 @@ DECLARED = {
     "raw_viewers": 30,
     "raw_orders": 30,
     "raw_complaints": 30,
+    "raw_reviews": 30,
     "sessions": 90,
     "indicators_session": 90,
     "indicators_cell": 90,

@@ -24,6 +24,7 @@ RANKS = {
     SampleType.COMPLAINTS.topic: 0,
     RollupStage.topics[0]: 0,
     SampleType.ORDERS.topic: 1,
+    SampleType.REVIEWS.topic: 1,
     SampleType.VIEWERS.topic: 2,
 }
 LEAST_LANE_BYTES = 1_500_000

@@ -6,6 +6,10 @@ one has had.
 
 Version 2: minutes and hours are named by their number and not by their place in a ring, so that a
 checkpoint that is cut off, or a worker that wakes up late, writes over nothing that is needed.
+
+Version 3: sessions have the dimensions of contract 1.1, and the head a position in the reviews.
+What version 2 wrote is read as it is: both are then unknown. But a worker of version 2 must not
+take the state back: it would read the reviews again, and could not read the sessions.
 """
 
 from __future__ import annotations
@@ -16,7 +20,7 @@ from typing import Any
 from pipelines.core import blob
 from pipelines.core.rolling import RING_HOURS, RING_MINUTES
 
-STATE_VERSION = 2
+STATE_VERSION = 3
 Head = dict[str, Any]
 Entries = dict[str, bytes]
 Upgrade = Callable[[Head, Entries], tuple[Head, Entries]]
@@ -68,9 +72,14 @@ def _ring_slots_to_numbers(head: Head, entries: Entries) -> tuple[Head, Entries]
     return head | {"names": sorted(kept)}, kept
 
 
+def _as_it_is(head: Head, entries: Entries) -> tuple[Head, Entries]:
+    """2 to 3: what came is optional."""
+    return head, entries
+
+
 UPGRADES: Mapping[str, Mapping[int, Upgrade]] = {
-    "fold": {1: _ring_slots_to_numbers},
-    "rollup": {1: _ring_slots_to_numbers},
+    "fold": {1: _ring_slots_to_numbers, 2: _as_it_is},
+    "rollup": {1: _ring_slots_to_numbers, 2: _as_it_is},
 }
 """Stage -> version -> the step from that version to the next."""
 

@@ -82,10 +82,18 @@ def _json(path: Path, sample: SampleType) -> Iterator[Any]:
 
 def _csv(path: Path, sample: SampleType) -> Iterator[Any]:
     """Texts become numbers where the contract wants them; an empty cell is null."""
-    numbers = {c.name for c in columns(sample) if c.maximum is not None or c.name == "event_time"}
+    every = columns(sample)
+    numbers = {c.name for c in every if c.maximum is not None or c.name == "event_time"}
+    flags = {c.name for c in every if pa.types.is_boolean(c.type)}
     with path.open(encoding="utf-8", newline="") as file:
         for row in csv.DictReader(file, restkey="beyond the header", strict=True):
-            yield {name: _cell(value, name in numbers) for name, value in row.items()}
+            yield {
+                name: _FLAGS.get(value, value) if name in flags else _cell(value, name in numbers)
+                for name, value in row.items()
+            }
+
+
+_FLAGS = {"true": True, "false": False, "": None}
 
 
 def _cell(value: Any, number: bool) -> Any:

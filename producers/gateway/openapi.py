@@ -5,8 +5,10 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
+import pyarrow as pa
+
 from producers.gateway.parse import ARROW_STREAM, JSON, NDJSON
-from schemas.telemetry import VERSION, Column, SampleType, columns
+from schemas.telemetry import MINOR, VERSION, Column, SampleType, columns
 
 Schema = dict[str, Any]
 _MAX_TIME = 1 << 53
@@ -19,7 +21,7 @@ def document() -> Schema:
         "openapi": "3.1.0",
         "info": {
             "title": "livewatch gateway",
-            "version": f"{VERSION}.0.0",
+            "version": f"{VERSION}.{MINOR}.0",
             "description": _ABOUT,
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
@@ -220,6 +222,8 @@ def _value(column: Column) -> Schema:
     kind: Schema = {"description": about, "type": "string"}
     if column.maximum is not None:
         kind |= {"type": "integer", "minimum": 0, "maximum": column.maximum}
+    elif pa.types.is_boolean(column.type):
+        kind["type"] = "boolean"
     elif column.allowed is not None:
         kind |= {"enum": sorted(column.allowed)}
     elif column.pattern is not None:

@@ -69,6 +69,8 @@ def _type_of(column: Column) -> Any:
     kind: Any = str
     if column.maximum is not None:
         kind = Annotated[int, msgspec.Meta(ge=0, le=column.maximum)]
+    elif pa.types.is_boolean(column.type):
+        kind = bool
     return kind | None if column.nullable else kind
 
 
@@ -281,4 +283,6 @@ def _rule(column: Column) -> str:
         return _TIME_RULE
     if column.maximum is not None:
         return f"must be a whole number from 0 to {column.maximum}{null}"
+    if pa.types.is_boolean(column.type):
+        return f"must be true or false{null}"
     return f"must be a string{null}"

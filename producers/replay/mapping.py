@@ -6,6 +6,8 @@ from collections.abc import Mapping as Map
 from dataclasses import dataclass, field
 from typing import Any
 
+import pyarrow as pa
+
 from producers.errors import UsageError
 from schemas.telemetry import DIMENSIONS, MEASURES, Column, SampleType
 
@@ -14,8 +16,12 @@ COUNT_OF = {
     SampleType.VIEWERS: "viewers",
     SampleType.ORDERS: "orders",
     SampleType.COMPLAINTS: "complaints",
+    SampleType.REVIEWS: "reviews",
 }
-_DEFAULTS = {"district": "999999", "category": "other", "code": "C99", "channel": "platform"}
+_DEFAULTS = {
+    "district": "999999", "category": "other", "code": "C99", "channel": "platform",
+    "mode": "machine", "outcome": "passed",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -59,6 +65,8 @@ class Mapping:
         """Value of a contract column that the file does not give."""
         given = self.constants.get(column.name)
         if given is not None:
+            if pa.types.is_boolean(column.type):
+                return given == "true"
             return int(given) if column.maximum is not None else given
         if column.name == COUNT_OF[self.sample]:
             return 1
@@ -80,3 +88,5 @@ def _check_constant(column: Column, value: str) -> None:
         raise UsageError(f"{column.name}: must be one of {', '.join(sorted(column.allowed))}")
     if column.maximum is not None and not (value.isdigit() and int(value) <= column.maximum):
         raise UsageError(f"{column.name}: must be a whole number up to {column.maximum}")
+    if pa.types.is_boolean(column.type) and value not in {"true", "false"}:
+        raise UsageError(f"{column.name}: must be true or false")

@@ -84,6 +84,8 @@ class RowMaker:
         if column.maximum is not None:
             numbers = whole_numbers(values, source, column.maximum, first_row)
             return pa.array(numbers).cast(column.type)
+        if pa.types.is_boolean(column.type):
+            return _flags(values, source, first_row)
         encoded = values.cast(pa.string()).dictionary_encode()
         if len(encoded.dictionary) > 1000:
             raise UsageError(f"{source}: has too many different values for {column.name}")
@@ -96,6 +98,13 @@ class RowMaker:
             message = f"livewatch/{kind}\0{text}".encode()
             self._made[key] = hmac.new(self.secret, message, hashlib.sha256).hexdigest()[:32]
         return self._made[key]
+
+
+def _flags(values: pa.Array, name: str, first_row: int) -> pa.Array:
+    try:
+        return values.cast(pa.bool_())
+    except pa.ArrowException:
+        raise UsageError(f"rows from {first_row}: {name}: must be true or false") from None
 
 
 def _repeat(value: object, column: Column, count: int) -> pa.Array:

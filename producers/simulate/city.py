@@ -55,6 +55,19 @@ _SCENARIOS = {
     "cross_border_export": 0.01, "first_launch": 0.01, "night_market": 0.02, "night_food": 0.02,
 }  # fmt: skip
 
+# Of merchants: kinds of brands; of the goods of some categories: where they come from.
+_BRANDS = {"time_honoured": 0.03, "emerging": 0.08, "flagship": 0.04}
+_BRANDED = sum(_BRANDS.values())
+_REGIONS = ("310000", "330000", "320000", "440000", "370000", "530000", "650000", "510000")
+_ORIGIN_TOLD = ("food", "agricultural")
+_VENUES = {
+    "310101": "nanjing-road", "310104": "xujiahui", "310105": "zhongshan-park",
+    "310106": "jingan-temple", "310107": "zhenru", "310109": "north-bund",
+    "310110": "wujiaochang", "310115": "lujiazui",
+}  # fmt: skip
+AT_VENUE, CERTIFIED = 0.1, 0.7
+_TIERS = ("head", "mid", "tail", "newcomer")
+
 # DOMAIN section 3: lognormal with median 50 and p90 800, a Pareto tail from p99 on.
 MEDIAN_PEAK = 50.0
 SIGMA_PEAK = np.log(16.0) / 1.2815516
@@ -106,17 +119,22 @@ def build_city(rng: np.random.Generator, sessions: int, platforms: int) -> City:
     value = np.array([c.value for c in CATEGORIES])[category]
     district = _pick(rng, np.array(list(_DISTRICTS.values())), merchants)
     merchant_pid = random_ids(rng, merchants)
+    dispersion = rng.uniform(1.15, 2.2, merchants).astype(np.float32)
+    order_fen = (MEDIAN_ORDER_FEN * value * rng.lognormal(0, 0.5, merchants)).astype(np.float32)
+    peak = peak_viewers(rng, streamers)
+    known = _dimensions(rng, merchant_pid, merchant_of, category, district)
+    more = _more_dimensions(rng, merchant_of, category, district, peak)
     return City(
         platform_ids(platforms),
         merchant_pid,
         platform,
         category,
         (rate * spread).astype(np.float32),
-        rng.uniform(1.15, 2.2, merchants).astype(np.float32),
-        (MEDIAN_ORDER_FEN * value * rng.lognormal(0, 0.5, merchants)).astype(np.float32),
+        dispersion,
+        order_fen,
         merchant_of,
-        peak_viewers(rng, streamers),
-        _dimensions(rng, merchant_pid, merchant_of, category, district),
+        peak,
+        _joined(known, more),
     )
 
 
@@ -132,7 +150,7 @@ def peak_viewers(rng: np.random.Generator, count: int) -> F32:
 def _dimensions(
     rng: np.random.Generator, merchant_pid: Ids, merchant_of: I32, category: I32, district: I32
 ) -> pa.RecordBatch:
-    """Columns room_pid to scenario of the contract, one row per streamer."""
+    """Columns room_pid to streamer_tier of the contract, one row per streamer."""
     count = len(merchant_of)
     schema = ARROW[SampleType.VIEWERS]
     mcns = random_ids(rng, max(3, count // 150))
@@ -156,6 +174,36 @@ def _dimensions(
     return pa.RecordBatch.from_arrays(list(columns.values()), schema=pa.schema(fields))
 
 
+def _more_dimensions(
+    rng: np.random.Generator, merchant_of: I32, category: I32, district: I32, peak: F32
+) -> dict[str, pa.Array]:
+    """Columns venue_id to streamer_tier (contract 1.1), one row per streamer."""
+    count, merchants = len(merchant_of), len(category)
+    where = district[merchant_of]
+    venue = np.array([list(_VENUES).index(d) if d in _VENUES else -1 for d in _DISTRICTS])[where]
+    told = np.isin(category, [_CODES.index(c) for c in _ORIGIN_TOLD])[merchant_of]
+    region = rng.integers(0, len(_REGIONS), merchants)[merchant_of]
+    brand = _pick(rng, np.array([*_BRANDS.values()]), merchants)[merchant_of]
+    branded = (rng.random(merchants) < _BRANDED)[merchant_of]
+    tier = np.digitize(-peak, [-P99_PEAK, -MEDIAN_PEAK * 4])
+    tier = np.where((tier == 2) & (rng.random(count) < 0.2), 3, tier)
+    at_venue = (venue >= 0) & (rng.random(count) < AT_VENUE)
+    return {
+        "venue_id": _coded(np.maximum(venue, 0), tuple(_VENUES.values()), at_venue),
+        "origin_region": _coded(region, _REGIONS, told),
+        "brand_type": _coded(brand, tuple(_BRANDS), branded),
+        "streamer_certified": pa.array(rng.random(count) < CERTIFIED),
+        "streamer_tier": _coded(tier, _TIERS),
+    }
+
+
+def _joined(known: pa.RecordBatch, more: dict[str, pa.Array]) -> pa.RecordBatch:
+    schema = ARROW[SampleType.VIEWERS]
+    fields = [*known.schema, *(schema.field(name) for name in more)]
+    return pa.RecordBatch.from_arrays([*known.columns, *more.values()], schema=pa.schema(fields))
+
+
+_CODES = [c.code for c in CATEGORIES]
 _BASES = tuple(f"base-{d}-{i}" for d in list(_DISTRICTS)[:8] for i in (1, 2))
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from producers.arrays import I64
 from producers.simulate.anomalies import Injection
+from producers.simulate.care import Care
 from producers.simulate.city import City, build_city
 from producers.simulate.complaints import Complaints
 from producers.simulate.config import SimConfig
@@ -48,8 +49,8 @@ class Simulation:
         seeds = np.random.SeedSequence(config.seed).spawn(2)
         city_rng, plan_rng = (np.random.default_rng(s) for s in seeds)
         # Sessions differ from run to run, merchants do not: the start is part of their seed.
-        run = np.random.SeedSequence([config.seed, config.start_ms]).spawn(3)
-        session_rng, sample_rng, complaint_rng = (np.random.default_rng(s) for s in run)
+        run = np.random.SeedSequence([config.seed, config.start_ms]).spawn(4)
+        session_rng, sample_rng, complaint_rng, care_rng = (np.random.default_rng(s) for s in run)
         self.city = build_city(city_rng, config.sessions, config.platforms)
         self.sessions = Sessions(self.city, config, session_rng)
         self._rng = session_rng
@@ -62,7 +63,8 @@ class Simulation:
         slots = self.sessions.slots
         self.effects = Effects(self.city, self.sessions, self.injections)
         self.complaints = Complaints(self.city, slots, self.injections, complaint_rng)
-        self._rows = RowMaker(self.city, slots, config.partitions)
+        care = Care(self.city, slots, config.start_ms, care_rng)
+        self._rows = RowMaker(self.city, slots, care, config.partitions)
         self._phases: list[I64] = [np.empty(0, np.int64) for _ in range(config.phases)]
         self._join(live)
         self.now_ms = config.start_ms

@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from producers.arrays import I32, I64
+from producers.simulate.care import MODES, OUTCOMES, Care, ReviewRows
 from producers.simulate.city import City
 from producers.simulate.complaints import CHANNELS, CODES, ComplaintRows
 from producers.simulate.ids import to_arrow
@@ -19,6 +20,7 @@ from schemas.telemetry import ARROW, SampleType
 
 _UTC_MS = pa.timestamp("ms", tz="UTC")
 _CODES, _CHANNELS = pa.array(CODES, pa.utf8()), pa.array(list(CHANNELS), pa.utf8())
+_MODES, _OUTCOMES = pa.array(list(MODES), pa.utf8()), pa.array(list(OUTCOMES), pa.utf8())
 
 
 @dataclass(frozen=True)
@@ -34,8 +36,9 @@ class Shard:
 class RowMaker:
     """Assembles rows by gathering; `slots` of a tick must be sorted by their key."""
 
-    def __init__(self, city: City, slots: Slots, partitions: int) -> None:
-        self._city, self._slots, self._partitions = city, slots, partitions
+    def __init__(self, city: City, slots: Slots, care: Care, partitions: int) -> None:
+        self._city, self._slots, self._care = city, slots, care
+        self._partitions = partitions
 
     def shards(self, tick: Tick, complaints: ComplaintRows) -> Iterator[Shard]:
         """All rows of a tick; complaint rows may come in any order."""
@@ -48,6 +51,9 @@ class RowMaker:
             yield from self._orders(tick, at, dims)
         if len(complaints.slots):
             yield from self._complaints(complaints)
+        reviews = self._care.reviews(tick)
+        if len(reviews.at):
+            yield from self._reviews(tick, reviews, dims)
 
     def _orders(self, tick: Tick, at: I64, dims: list[pa.Array]) -> Iterator[Shard]:
         take = pa.array(at)
@@ -56,6 +62,7 @@ class RowMaker:
             pa.array(tick.paid_fen[at], pa.int64()),
             pa.array(tick.refunds[at], pa.uint32()),
             pa.array(tick.refunded_fen[at], pa.int64()),
+            *self._care.of_orders(tick, at),
         ]
         some = [d.take(take) for d in dims]
         yield from self._cut(SampleType.ORDERS, tick.slots[at], tick.event_ms[at], some, measures)
@@ -67,12 +74,24 @@ class RowMaker:
             _coded(rows.code[order], _CODES),
             _coded(rows.channel[order], _CHANNELS),
             pa.array(rows.complaints[order], pa.uint32()),
+            *(column.take(pa.array(order)) for column in self._care.of_complaints(rows)),
         ]
         dims = self._dimensions(slots)
         yield from self._cut(SampleType.COMPLAINTS, slots, rows.event_ms[order], dims, measures)
 
+    def _reviews(self, tick: Tick, rows: ReviewRows, dims: list[pa.Array]) -> Iterator[Shard]:
+        measures = [
+            _coded(rows.mode, _MODES),
+            _coded(rows.outcome, _OUTCOMES),
+            pa.array(rows.reviews, pa.uint32()),
+            pa.array(rows.latency_ms, pa.uint32()),
+        ]
+        some = [d.take(pa.array(rows.at)) for d in dims]
+        slots, times = tick.slots[rows.at], tick.event_ms[rows.at]
+        yield from self._cut(SampleType.REVIEWS, slots, times, some, measures)
+
     def _dimensions(self, slots: I64) -> list[pa.Array]:
-        """Columns session_id to scenario."""
+        """Columns session_id to streamer_tier."""
         who = pa.array(self._slots.streamer[slots])
         # column by column: three times as fast as RecordBatch.take
         columns = [column.take(who) for column in self._city.streamers.columns]

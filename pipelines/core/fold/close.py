@@ -11,7 +11,7 @@ from pipelines.core.columns import TableColumns
 from pipelines.core.flags import Entity, FlagEvent, flag_event
 from pipelines.core.fold.rows import indicator_columns
 from pipelines.core.fold.state import EXPECTED_MINUTES, FORGET_MINUTES, NEVER, FoldState
-from pipelines.core.metrics import MINUTE_MS, WINDOWS, Columns
+from pipelines.core.metrics import LAG_NAMES, MINUTE_MS, WINDOWS, Columns
 from pipelines.core.minute import OpenMinute
 from pipelines.core.orders import FOR_EVER, OrdersKnown
 from pipelines.core.partials import CELL_METRICS, MERCHANT_METRICS, NOTHING_CLOSED, Partial, Rows
@@ -210,5 +210,6 @@ def _in_open(state: FoldState) -> Bools:
     busy = np.zeros(state.sessions.capacity, bool)
     for opened in state.opens.values():
         busy |= opened.seen
-        busy |= (opened.sum("orders") > 0) | (opened.sum("complaints") > 0)
+        for name in LAG_NAMES:  # every row counts in one of them
+            busy |= opened.sum(name) > 0
     return busy

@@ -28,7 +28,10 @@ def event_ms(rows: pa.RecordBatch) -> Ints:
 
 def numbers(rows: pa.RecordBatch, name: str) -> Ints:
     """A count column [n] with null as zero; where null matters, ask `known` too."""
-    return np.asarray(rows.column(name).fill_null(0).to_numpy(zero_copy_only=False), dtype=np.int64)
+    values = rows.column(name)
+    if values.null_count:
+        values = values.fill_null(0)
+    return np.asarray(values.to_numpy(zero_copy_only=False), dtype=np.int64)
 
 
 def known(rows: pa.RecordBatch, name: str) -> npt.NDArray[np.bool_]:
@@ -61,6 +64,8 @@ def raw_columns(
             index = values.indices.to_numpy(zero_copy_only=False)
             used, codes = np.unique(index, return_inverse=True)
             out[column.name] = Coded(codes, values.dictionary.take(pa.array(used)).to_pylist())
+        elif column.nullable and values.null_count == n:
+            out[column.name] = Maybe(np.zeros(n, np.int64), np.ones(n, bool))
         elif column.nullable:
             out[column.name] = Maybe(numbers(rows, column.name), ~known(rows, column.name))
         else:
@@ -82,9 +87,12 @@ def raw_columns(
 
 def session_columns(new: list[Session]) -> TableColumns:
     """Rows of the `sessions` table."""
-    out: TableColumns = {
-        name: [getattr(s, name) for s in new] for name in Session.__slots__ if name != "since"
-    }
+    texts = [n for n in Session.__slots__ if n not in {"since", "streamer_certified"}]
+    out: TableColumns = {name: [getattr(s, name) for s in new] for name in texts}
+    certified = [s.streamer_certified for s in new]
+    out["streamer_certified"] = Maybe(
+        np.array([bool(c) for c in certified]), np.array([c is None for c in certified])
+    )
     return out | {"first_seen": np.array([s.since * MINUTE_MS for s in new], np.int64)}
 
 

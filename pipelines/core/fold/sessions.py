@@ -25,6 +25,8 @@ CHUNK = 1024
 FOREIGN = -1
 
 DIMENSIONS = ("room_pid", "streamer_pid", "mcn_pid", "merchant_pid", "base_id", "scenario")
+ADDED = ("venue_id", "origin_region", "brand_type", "streamer_tier", "streamer_certified")
+"""What contract 1.1 brought."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,12 @@ class Session:
     category: str
     since: int
     """Minute in which it was first met."""
+    venue_id: str = ""
+    origin_region: str = ""
+    brand_type: str = ""
+    streamer_tier: str = ""
+    streamer_certified: bool | None = None
+    """None is not told."""
 
 
 class Sessions:
@@ -108,13 +116,19 @@ class Sessions:
         foreign = shards != self.shard[0]
         slots[strange[foreign]] = FOREIGN
         mine = strange[~foreign]
-        dims = rows.select(["district", "category", *DIMENSIONS]).take(pa.array(mine)).to_pylist()
+        names = ["district", "category", *DIMENSIONS, *ADDED]
+        dims = rows.select(names).take(pa.array(mine)).to_pylist()
         for row, dim in zip(mine.tolist(), dims, strict=True):
             session_id = ids[row]
             if session_id not in known:
+                certified = dim.pop("streamer_certified")
                 texts = {k: v or "" for k, v in dim.items()}
                 session = Session(
-                    platform_id=platform, session_id=session_id, since=minute, **texts
+                    platform_id=platform,
+                    session_id=session_id,
+                    since=minute,
+                    streamer_certified=certified,
+                    **texts,
                 )
                 self._place(self._index.add((platform, session_id)), session)
                 self.fresh.append(session)

@@ -24,6 +24,14 @@ from schemas.telemetry import SampleType
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 NO_MINUTE = -1
+# The measures that a minute takes from each sample type. Reviews are stored; no indicator of a
+# minute rests on them.
+_FOLDED: dict[SampleType, list[str]] = {
+    SampleType.VIEWERS: ["viewers", "clicks", "interactions"],
+    SampleType.ORDERS: ["orders", "paid_fen", "refunds", "refunded_fen"],
+    SampleType.COMPLAINTS: ["complaints"],
+    SampleType.REVIEWS: [],
+}
 # At the very start the first record need not be the oldest: this many minutes before it stay open.
 START_MINUTES = 10
 
@@ -125,6 +133,7 @@ def _fold_rows(
         late, counted = _late_or_counted(state, source, ident.topic, where[0], minutes)
     done.rows, done.late = len(slots), int(late.sum())
     done.raw = raw_columns(batch, keep, slots, times, late, state.sessions, where)
+    rows = rows.select(_FOLDED[ident.sample])
     fresh = ~late & ~counted
     lags = lag_bucket(where[1] - times)
     for minute in np.unique(minutes[fresh]).tolist():
@@ -173,14 +182,11 @@ def _fold_minute(
     slots, times, lags = where
     into = state.open_minute(minute)
     into.add_lags(slots, lags)
+    names = _FOLDED[sample]
     if sample is SampleType.VIEWERS:
         seen = known(rows, "viewers")
         viewers = numbers(rows, "viewers")
         into.add_viewers(slots[seen], times[seen] - minute * MINUTE_MS, viewers[seen])
-        names: tuple[str, ...] = ("clicks", "interactions")
-    elif sample is SampleType.ORDERS:
-        names = ("orders", "paid_fen", "refunds", "refunded_fen")
-    else:
-        names = ("complaints",)
+        names = names[1:]
     for name in names:
         into.add(name, slots, numbers(rows, name))

@@ -23,6 +23,7 @@ SHOWN = {
     "v_viewers": "stored_at",
     "v_orders": "stored_at",
     "v_complaints": "stored_at",
+    "v_reviews": "stored_at",
     "v_sessions": "first_seen",
     "v_indicators_session": "closed",
     "v_indicators_cell": "closed",

@@ -12,12 +12,13 @@ import pytest
 
 from deploy.operations.erasures import ERASE
 from pipelines.topics import ensure, specs
+from schemas.telemetry import SampleType
 from tests.integration.operations.conftest import Ops
 from tests.integration.pipeline.city import hello, merged, minute_rows, recent, sessions, sources
 from tests.integration.pipeline.harness import MINUTE, PARTITIONS, Pipeline, Sender, Source
 
 MINUTES = 8
-RAW = ("raw_viewers", "raw_orders", "raw_complaints")
+RAW = tuple(f"raw_{t.value}" for t in SampleType)
 ONE = next(s for s in sessions() if s.platform == "p-two")
 COUNTS = {
     table: f"SELECT countIf(platform_id = 'p-one'), countIf(session_id = '{ONE.id}'), "
@@ -137,7 +138,7 @@ def test_a_replay_from_the_beginning_brings_nothing_back(
     old = worker.env["LIVEWATCH_GROUP"]
     worker.env["LIVEWATCH_GROUP"] = group
     try:
-        folded = 2 * 3 * PARTITIONS * (MINUTES + 2)  # both sources, three topics
+        folded = 2 * len(SampleType) * PARTITIONS * (MINUTES + 2)  # both sources
         worker.restart()
         ops.wait(
             "all is read again",

@@ -90,6 +90,9 @@ def minute_rows(
                 paid_fen=n * rng.randint(100, 10**9),
                 refunds=refunds,
                 refunded_fen=refunds * rng.randint(1, 10**6),
+                cohort_days=rng.randint(0, 30) if refunds else None,
+                due_48h=maybe(9),
+                vouchers_redeemed=maybe(9),
             )
         )
     filed = complaints()
@@ -99,12 +102,24 @@ def minute_rows(
             code=rng.choice(["C01", "C0301", "C04"]),
             channel=rng.choice(["platform", "12315"]),
             complaints=filed,
+            responded=1,
+            response_minutes=maybe(10_000),
+        )
+    ]
+    reviewed = [
+        session.row(
+            start + rng.randrange(MINUTE),
+            mode="machine",
+            outcome=rng.choice(["passed", "warned"]),
+            reviews=rng.randint(0, 6),
+            latency_ms=maybe(90_000),
         )
     ]
     return {
         SampleType.VIEWERS: viewers,
         SampleType.ORDERS: orders,
         SampleType.COMPLAINTS: some if filed else [],
+        SampleType.REVIEWS: reviewed,
     }
 
 

@@ -217,7 +217,17 @@ class Session:
             "district": self.district,
             "category": self.category,
             "scenario": None,
+            **(TOLD if self.category == "food" else dict.fromkeys(TOLD)),
         } | measures
+
+
+TOLD = {
+    "venue_id": "xujiahui",
+    "origin_region": "530000",
+    "brand_type": "time_honoured",
+    "streamer_certified": True,
+    "streamer_tier": "head",
+}
 
 
 def session_ids(count: int, partition: int) -> list[str]:
@@ -236,7 +246,7 @@ def batch_of(sample: SampleType, rows: Iterable[Row]) -> pa.RecordBatch:
     rows = list(rows)
     columns = []
     for field in ARROW[sample]:
-        values = [row[field.name] for row in rows]
+        values = [row.get(field.name) for row in rows]
         if pa.types.is_dictionary(field.type):
             plain = pa.array(values, pa.utf8())
             columns.append(plain.dictionary_encode().cast(field.type))

@@ -37,7 +37,7 @@ SEAL = SealPolicy(max_rows=400, linger_ms=200, heartbeat_ms=500)
 
 @pytest.fixture
 def topics(kafka: Any) -> Iterator[str]:
-    """The three topics, made for one test; the bootstrap address."""
+    """The telemetry topics, made for one test; the bootstrap address."""
     kafka.create_topics(PARTITIONS)
     yield kafka.bootstrap
     kafka.delete_topics()
@@ -110,7 +110,7 @@ def test_what_is_in_the_ledger_is_in_kafka(topics: str, tmp_path: Path) -> None:
     assert summary["complete"]
     assert sum(summary["rows"].values()) > 20_000
     ends = [lane[-1].header for lane in found.values()]
-    assert len(ends) == 3 * PARTITIONS
+    assert len(ends) == len(TOPICS) * PARTITIONS
     assert {h.watermark_ms for h in ends} == {summary["event_end_ms"]}
     assert all(h.final for h in ends)
 

@@ -79,7 +79,10 @@ def rows(
 ) -> pa.RecordBatch:
     n = len(sessions)
     code = pa.dictionary(pa.int16(), pa.utf8())
-    fixed = {"district": "310101", "category": "food", "code": "C01", "channel": "platform"}
+    fixed = {
+        "district": "310101", "category": "food", "code": "C01", "channel": "platform",
+        "mode": "machine", "outcome": "passed",
+    }  # fmt: skip
     columns = []
     for field in ARROW[sample]:
         if field.name == "event_time":
@@ -95,7 +98,7 @@ def rows(
         elif field.name in MEASURES[sample]:
             columns.append(pa.array([value] * n, field.type))
         else:
-            columns.append(pa.array([None] * n, pa.utf8()).dictionary_encode().cast(code))
+            columns.append(pa.nulls(n, field.type))
     return pa.RecordBatch.from_arrays(columns, schema=ARROW[sample])
 
 

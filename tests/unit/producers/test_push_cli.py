@@ -84,8 +84,8 @@ def topics(*counts: int) -> list[dict[str, object]]:
 
 
 def test_topics_must_be_there_and_equal() -> None:
-    assert check_topics(topics(4, 4, 4)) == 4
+    assert check_topics(topics(4, 4, 4, 4)) == 4
     with pytest.raises(TransportError, match="has no topic"):
-        check_topics(topics(4, 4, 0))
+        check_topics(topics(4, 4, 4, 0))
     with pytest.raises(TransportError, match="equally many"):
-        check_topics(topics(4, 4, 3))
+        check_topics(topics(4, 4, 4, 3))

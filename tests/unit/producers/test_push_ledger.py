@@ -42,7 +42,8 @@ def test_what_is_written_is_read_back_before_the_file_is_closed(tmp_path: Path) 
     entries = list(read_ledger(path))
     assert [e.sequence for e in entries] == [0, 1, 2]
     first = entries[0]
-    assert first.sums == {"orders": 4, "paid_fen": 19_800, "refunds": 2, "refunded_fen": 100}
+    told = {name: total for name, total in first.sums.items() if total}
+    assert told == {"orders": 4, "paid_fen": 19_800, "refunds": 2, "refunded_fen": 100}
     assert (first.rows, first.min_event_ms, first.max_event_ms) == (2, T0, T0 + 6000)
     assert first.identity.id == "7/telemetry.orders.v1/0/0"
 

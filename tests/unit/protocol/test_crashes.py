@@ -49,6 +49,8 @@ def samples() -> list[Sample]:
             out.append(Sample(SampleType.ORDERS, source, session, at, rng.randint(0, 3)))
             if i == 1 and 8 <= step < 20:
                 out.append(Sample(SampleType.COMPLAINTS, source, session, at, 2))
+            if i < 2 and step % 3 == 0:
+                out.append(Sample(SampleType.REVIEWS, source, session, at, 1 + step % 5))
     return out
 
 
@@ -86,7 +88,7 @@ def truth() -> dict[tuple[int, str], dict[str, int]]:
             out[key]["orders"] += s.value
         elif s.type is SampleType.COMPLAINTS:
             out[key]["complaints"] += s.value
-        else:
+        elif s.type is SampleType.VIEWERS:
             out[key]["samples"] += 1
     return out
 
@@ -111,7 +113,7 @@ def check_raw(world: World) -> None:
     for kind in SampleType:
         rows = world.tables.rows.get(f"raw_{kind.value}", {})
         assert len(rows) == sum(s.type is kind for s in DATA)
-        name = {"viewers": "viewers", "orders": "orders", "complaints": "complaints"}[kind.value]
+        name = kind.value  # the first measure of each
         total = sum(s.value for s in DATA if s.type is kind)
         assert sum(r[name] for r in rows.values()) == total
         assert not any(r["late"] for r in rows.values())

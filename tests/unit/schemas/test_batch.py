@@ -1,4 +1,4 @@
-"""Batches on the wire: fixtures of v1, every row rule, and bytes that went wrong."""
+"""Batches on the wire: every row rule, and bytes that went wrong."""
 
 from __future__ import annotations
 
@@ -16,12 +16,21 @@ from hypothesis import strategies as st
 from schemas.batch import decode, encode
 from schemas.errors import ContractError
 from schemas.identity import BatchHeader, BatchIdentity
-from schemas.telemetry import ARROW, MAX_AHEAD_MS, MAX_COUNT, MAX_FEN, SampleType
+from schemas.telemetry import (
+    ARROW,
+    MAX_AHEAD_MS,
+    MAX_COHORT_DAYS,
+    MAX_COUNT,
+    MAX_FEN,
+    MAX_LATENCY_MS,
+    MAX_RESPONSE_MIN,
+    SampleType,
+)
 
-FIXTURES = Path(__file__).parent / "fixtures"
+FIXTURES = Path(__file__).parents[2] / "fixtures" / "contract" / "1.1"
 NOW = 1_790_000_000_000
-V1 = {t: (FIXTURES / f"{t.value}.v1.arrows").read_bytes() for t in SampleType}
-ROWS: dict[str, list[dict[str, Any]]] = json.loads((FIXTURES / "rows.v1.json").read_text("utf-8"))
+V1 = {t: (FIXTURES / f"{t.value}.arrows").read_bytes() for t in SampleType}
+ROWS: dict[str, list[dict[str, Any]]] = json.loads((FIXTURES / "rows.json").read_text("utf-8"))
 
 
 def header(sample: SampleType, rows: int) -> BatchHeader:
@@ -44,13 +53,6 @@ def plain(table: pa.RecordBatch) -> list[dict[str, Any]]:
     return table.set_column(at, "event_time", table.column(at).cast(pa.int64())).to_pylist()
 
 
-@pytest.mark.parametrize("sample", list(SampleType))
-def test_the_fixtures_of_v1_are_still_read(sample: SampleType) -> None:
-    found = decode(V1[sample], header(sample, 2), NOW)
-    assert found.refused == []
-    assert plain(found.table) == ROWS[sample.value]
-
-
 BAD = [
     (SampleType.VIEWERS, "event_time", NOW + MAX_AHEAD_MS + 1),
     (SampleType.VIEWERS, "event_time", 1_577_836_799_999),
@@ -66,6 +68,16 @@ BAD = [
     (SampleType.VIEWERS, "category", None),
     (SampleType.VIEWERS, "scenario", "party"),
     (SampleType.VIEWERS, "viewers", MAX_COUNT + 1),
+    (SampleType.VIEWERS, "venue_id", "Nanjing Road"),
+    (SampleType.VIEWERS, "origin_region", "310101"),
+    (SampleType.VIEWERS, "brand_type", "luxury"),
+    (SampleType.VIEWERS, "streamer_tier", "S"),
+    (SampleType.ORDERS, "cohort_days", MAX_COHORT_DAYS + 1),
+    (SampleType.ORDERS, "shipped_48h", MAX_COUNT + 1),
+    (SampleType.COMPLAINTS, "response_minutes", MAX_RESPONSE_MIN + 1),
+    (SampleType.REVIEWS, "mode", "robot"),
+    (SampleType.REVIEWS, "outcome", None),
+    (SampleType.REVIEWS, "latency_ms", MAX_LATENCY_MS + 1),
     (SampleType.ORDERS, "orders", None),
     (SampleType.ORDERS, "paid_fen", -1),
     (SampleType.ORDERS, "refunded_fen", MAX_FEN + 1),
@@ -111,13 +123,21 @@ def test_whole_records_that_break_a_rule() -> None:
         (two.getvalue().to_pybytes(), "value"),
         (encode(extra), "schema"),
         (encode(turned), "schema"),
-        (encode(good.select(good.schema.names[:-1])), "refunded_fen"),
+        (encode(good.drop_columns(["refunded_fen"])), "refunded_fen"),
+        (encode(wide(good)), "schema"),
         (V1[SampleType.VIEWERS], "schema"),
         (encode(good.slice(0, 1)), "ce_rows"),
     ):
         with pytest.raises(ContractError) as error:
             decode(value, header(SampleType.ORDERS, 2), NOW)
         assert error.value.field == field
+
+
+def wide(rows: pa.RecordBatch) -> pa.RecordBatch:
+    """With 1,000 columns more."""
+    more = [rows[0]] * 1_000
+    names = [*rows.schema.names, *(f"x{i}" for i in range(1_000))]
+    return pa.RecordBatch.from_arrays([*rows.columns, *more], names=names)
 
 
 @settings(max_examples=400, deadline=1_000)
