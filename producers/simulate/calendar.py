@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta, timezone
 
 import numpy as np
 import numpy.typing as npt
+
+from schemas.codes.events import exposure_factor
 
 SHANGHAI = timezone(timedelta(hours=8), "Asia/Shanghai")  # no daylight saving since 1991
 HOUR_MS = 3_600_000
@@ -16,26 +17,6 @@ _DAY_MS = 24 * HOUR_MS
 _HOURS = np.array([4.0, 12.0, 19.0, 23.0, 28.0])
 _WEIGHTS = np.array([0.2, 1.0, 2.5, 2.5, 0.2])
 _GRID = np.arange(0, 24, 0.25)
-
-
-@dataclass(frozen=True)
-class Festival:
-    """A shopping festival: first and last (month, day) and how many times the usual."""
-
-    name: str
-    first: tuple[int, int]
-    last: tuple[int, int]
-    factor: float
-
-
-#: Overlapping ones do not multiply: the largest holds.
-FESTIVALS = (
-    Festival("五五购物节", (5, 1), (6, 30), 2.0),
-    Festival("618", (5, 24), (6, 20), 3.0),
-    Festival("618 peak", (6, 16), (6, 18), 5.0),
-    Festival("双11", (10, 14), (11, 11), 3.0),
-    Festival("双11 peak", (11, 10), (11, 11), 5.0),
-)
 
 
 def hour_weight(hour: npt.ArrayLike) -> npt.NDArray[np.float64]:
@@ -59,13 +40,8 @@ def demand(event_ms: npt.ArrayLike) -> npt.NDArray[np.float64]:
 
 
 def festival_factor(event_ms: int) -> float:
-    """Times the usual number of viewers and orders on that day."""
-    day = datetime.fromtimestamp(event_ms / 1000, UTC).astimezone(SHANGHAI).date()
-    return max([1.0, *(f.factor for f in FESTIVALS if _within(day, f))])
-
-
-def _within(day: date, festival: Festival) -> bool:
-    return festival.first <= (day.month, day.day) <= festival.last
+    """Times the usual number of viewers and orders on that day, after the event calendar."""
+    return exposure_factor(datetime.fromtimestamp(event_ms / 1000, UTC).astimezone(SHANGHAI).date())
 
 
 def concurrency(event_ms: int, survival_hours: npt.NDArray[np.float64]) -> float:
