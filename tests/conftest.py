@@ -26,7 +26,7 @@ from deploy.stack.kafka import not_ready as kafka_not_ready
 from deploy.stack.ports import free_run
 from deploy.stack.process import Child, last_lines
 from deploy.stack.settings import HOST
-from schemas.telemetry import TOPICS
+from schemas.telemetry import MAX_BYTES, TOPICS
 
 _TESTS = Path(__file__).parent
 _MARKED = {"integration": pytest.mark.integration, "browser": pytest.mark.browser}
@@ -120,7 +120,13 @@ class Kafka(RunningServer):
         """Create topics (the three of telemetry when none is named) with LogAppendTime."""
         from kafka.admin import NewTopic
 
-        settings = {"message.timestamp.type": "LogAppendTime", **(config or {})}
+        settings = {
+            "message.timestamp.type": "LogAppendTime",
+            # Said although it is the broker's business: a broker that was killed has been seen to
+            # come back with the limit of an earlier topic of the same name.
+            "max.message.bytes": str(MAX_BYTES + 100_000),
+            **(config or {}),
+        }
         topics = [NewTopic(n, partitions, 1, topic_configs=settings) for n in names or TOPICS]
         with closing(self.admin()) as admin:
             admin.create_topics(topics, wait_for_metadata=True)
