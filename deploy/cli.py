@@ -21,6 +21,8 @@ from deploy.operations.look import doctor
 from deploy.producer_check.command import producer_check
 from deploy.serving_check.command import serving_check
 from deploy.stack import cli as stack
+from pipelines.ledger.command import app as flags
+from pipelines.policy.command import app as policy
 from producers.errors import PushError
 
 app = typer.Typer(
@@ -49,6 +51,8 @@ app.command("serving-check")(serving_check)
 app.add_typer(operations)
 app.command()(doctor)
 app.add_typer(keys)
+app.add_typer(flags)
+app.add_typer(policy)
 
 DELEGATED: dict[str, str] = {}
 """The module in which each command lives whose code is loaded when it is called."""

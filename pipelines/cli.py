@@ -13,17 +13,10 @@ from clickhouse_driver import errors as driver_errors
 from kafka.errors import KafkaError
 from pydantic import ValidationError
 
+from pipelines.errors import CommandError
 from pipelines.settings import Settings
 
 app = typer.Typer(no_args_is_help=True, help="Run the pipeline's processes.")
-
-
-class CommandError(SystemExit):
-    """A failure told in one line."""
-
-    def __init__(self, message: str, code: int = 1) -> None:
-        typer.echo(f"livewatch: {message}", err=True)
-        super().__init__(code)
 
 
 def settings() -> Settings:

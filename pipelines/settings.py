@@ -48,6 +48,19 @@ class Settings(BaseSettings):
         "complaints when four times as far",
     )  # fmt: skip
 
+    policy_file: Path | None = Field(None, description="the routing policy; the shipped one")
+    accounts_file: Path = Field(Path("accounts.json"), description="named accounts and their roles")
+    api_requests_per_s: float = Field(
+        20.0, gt=0, le=10_000, description="requests a second of one account or address"
+    )
+    proxy_address: str = Field("", description="address of a trusted OIDC proxy; none")
+    proxy_secret_file: Path | None = Field(None, description="what the proxy proves itself by")
+
+    @property
+    def ledger_id(self) -> str:
+        """Transactional id that all who append to the ledger share: their fence."""
+        return f"{self.group}-ledger"
+
     @field_validator("bootstrap")
     @classmethod
     def _host_ports(cls, value: str) -> str:

@@ -13,9 +13,12 @@ from pipelines.core.partials import CELLS_TOPIC
 from schemas.telemetry import MAX_BYTES, SampleType
 
 FLAGS_TOPIC = "flags.v1"
+LEDGER_TOPIC = "ledger.v1"
+AUDIT_TOPIC = "audit.v1"
 FOLD_STATE = "fold-state"
 ROLLUP_STATE = "rollup-state"
 DAY_MS = 86_400_000
+THREE_YEARS = 3 * 365
 _MAX_MESSAGE = str(MAX_BYTES + 100_000)
 _COMPACTED = {
     "cleanup.policy": "compact",
@@ -59,6 +62,8 @@ def specs(group: str, partitions: int) -> list[TopicSpec]:
         *dead,
         TopicSpec(CELLS_TOPIC, 1, stamped | _kept(7)),
         TopicSpec(FLAGS_TOPIC, 1, stamped | _kept(30)),
+        TopicSpec(LEDGER_TOPIC, 1, stamped | _kept(THREE_YEARS)),
+        TopicSpec(AUDIT_TOPIC, 1, stamped | _kept(THREE_YEARS)),
         TopicSpec(changelog(group, FOLD_STATE), partitions, _COMPACTED),
         TopicSpec(changelog(group, ROLLUP_STATE), 1, _COMPACTED),
     ]

@@ -39,6 +39,8 @@ KEEP = {
     "completeness": "counts of batches and rows by source; no session, no pseudonym",
     "flag_events": "record of what was decided, kept 3 years; names its entity by pseudonym only",
     "corrections": "a platform's statement on what it sent, kept 3 years; no pseudonym",
+    "ledger": "decisions about flags, kept 3 years; one entry less would break the chain",
+    "access_log": "who of the agencies and platforms looked at what, kept 3 years; no pseudonym",
     TABLE: "the proof itself",
 }
 _COLUMNS = "erasure_id, platform_id, session_id, before, erased_at, erased_by, reason, tool"

@@ -6,21 +6,32 @@ import asyncio
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import structlog
 from clickhouse_driver import Client
 from clickhouse_driver import errors as driver_errors
+from prometheus_client import Counter, Histogram
 from tenacity import AsyncRetrying, retry_if_exception_type, wait_random_exponential
 
 from pipelines.core.columns import TableColumns
-from pipelines.instruments import Instruments
 from pipelines.settings import Settings
 from pipelines.warehouse.client import connect, insert
 
 log = structlog.get_logger()
 T = TypeVar("T")
 _AWAY = (driver_errors.Error, OSError, EOFError)
+
+
+class StoreMetrics(Protocol):
+    """What writing is measured by."""
+
+    @property
+    def store_seconds(self) -> Histogram: ...
+    @property
+    def stored(self) -> Counter: ...
+    @property
+    def store_errors(self) -> Counter: ...
 
 
 class Warehouse:
@@ -30,7 +41,7 @@ class Warehouse:
     and reading stops when too much is pending. Writing the same rows twice is harmless.
     """
 
-    def __init__(self, settings: Settings, instruments: Instruments, threads: int = 2) -> None:
+    def __init__(self, settings: Settings, instruments: StoreMetrics, threads: int = 2) -> None:
         self._settings = settings
         self._instruments = instruments
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="warehouse")

@@ -1,0 +1,1 @@
+"""Levels and routing: the policy as data, and its pure evaluation."""

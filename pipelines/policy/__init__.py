@@ -1,0 +1,1 @@
+"""The routing policy as it is read from files: the shipped default, and cases that test one."""

@@ -1,0 +1,6 @@
+DROP VIEW IF EXISTS v_access;
+DROP TABLE IF EXISTS access_log;
+DROP VIEW IF EXISTS v_flags_counted;
+DROP VIEW IF EXISTS v_flag_files;
+DROP VIEW IF EXISTS v_ledger;
+DROP TABLE IF EXISTS ledger;
