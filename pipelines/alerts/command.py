@@ -16,7 +16,8 @@ from pydantic import ValidationError
 from pipelines.alerts.errors import AlertsError
 from pipelines.alerts.outbox import Outbox
 from pipelines.alerts.settings import AlertSettings
-from pipelines.cli import CommandError, settings
+from pipelines.cli import settings
+from pipelines.errors import CommandError
 
 app = typer.Typer(no_args_is_help=True, help="Flags to those who must know.")
 alerts = typer.Typer()

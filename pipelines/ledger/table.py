@@ -18,9 +18,10 @@ log = structlog.get_logger()
 Columns = Callable[[Sequence[bytes], int], TableColumns]
 _MAX_ROWS = 5000
 _ACCESS_TEXTS = (
-    "access_id", "account", "role", "platform_id", "via", "method", "route", "flag_id", "client",
+    "access_id", "account", "account_role", "bound_to", "via", "method", "route", "asked_flag",
+    "client",
 )  # fmt: skip
-_ACCESS_NUMBERS = ("at", "status", "rows")
+_ACCESS_NUMBERS = ("asked_at", "http_status", "shown")
 
 
 def ledger_columns(values: Sequence[bytes], version: int) -> TableColumns:

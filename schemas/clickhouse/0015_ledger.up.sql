@@ -56,23 +56,23 @@ WHERE f.flag_id NOT IN (SELECT flag_id FROM ledger WHERE kind = 'overturned');
 CREATE TABLE access_log
 (
     access_id  String COMMENT 'random',
-    at         DateTime64(3, 'UTC') COMMENT 'when it was asked',
+    asked_at   DateTime64(3, 'UTC') COMMENT 'when it was asked',
     account    String COMMENT 'account; empty where none was proven',
-    role       LowCardinality(String) COMMENT 'role of the account',
-    platform_id LowCardinality(String) COMMENT 'platform that the account is bound to',
+    account_role LowCardinality(String) COMMENT 'role of the account',
+    bound_to   LowCardinality(String) COMMENT 'platform or district that the account is bound to; empty is none',
     via        LowCardinality(String) COMMENT 'password, token, session or proxy',
     method     LowCardinality(String) COMMENT 'of the request',
     route      LowCardinality(String) COMMENT 'what was asked for, without its values',
-    flag_id    String COMMENT 'flag that was asked for; empty is none, or several',
-    status     UInt16 COMMENT 'HTTP status of the answer',
-    rows       UInt32 COMMENT 'flags or rows in the answer',
+    asked_flag String COMMENT 'flag that was asked for; empty is none, or several',
+    http_status UInt16 COMMENT 'HTTP status of the answer',
+    shown      UInt32 COMMENT 'flags or rows in the answer',
     client     String COMMENT 'address of the client',
     version    UInt64 COMMENT 'when the row was filled in, ms; the highest is read'
 )
 ENGINE = ReplacingMergeTree(version)
-PARTITION BY toYYYYMM(at)
-ORDER BY (at, access_id)
-TTL toDateTime(at) + INTERVAL 3 YEAR
+PARTITION BY toYYYYMM(asked_at)
+ORDER BY (asked_at, access_id)
+TTL toDateTime(asked_at) + INTERVAL 3 YEAR
 SETTINGS non_replicated_deduplication_window = 0;
 
 CREATE VIEW v_access AS SELECT * EXCEPT (version) FROM access_log FINAL;

@@ -17,7 +17,7 @@ from deploy.operations.doctor import FREE_SHARE, _free
 from deploy.shanghai import shown
 from pipelines.agents.stage import version_of
 from pipelines.agents.store import Key, StateStore
-from pipelines.topics import DAY_MS, bounds_ms, specs
+from pipelines.topics import AUDIT_TOPIC, DAY_MS, LEDGER_TOPIC, bounds_ms, specs
 from pipelines.warehouse.migrate import Step, load
 
 UNITS = {"DAY": 1, "YEAR": 365}
@@ -55,7 +55,8 @@ def test_every_topic_says_how_long_it_keeps_what() -> None:
     bounds = bounds_ms("livewatch", 8)
     for spec in specs("livewatch", 8):
         assert spec.config["cleanup.policy"] in {"delete", "compact"}
-        assert 0 < bounds[spec.name] <= 31 * DAY_MS
+        record = spec.name in {LEDGER_TOPIC, AUDIT_TOPIC}  # DOMAIN section 4: 3 years
+        assert 0 < bounds[spec.name] <= (3 * 365 + 1 if record else 31) * DAY_MS
     # A segment that is never full must not hold its oldest record for ever.
     assert all(int(s.config["segment.ms"]) <= DAY_MS for s in specs("livewatch", 8))
 
