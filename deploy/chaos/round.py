@@ -34,7 +34,7 @@ from schemas.telemetry import SampleType
 _TICK_S = 0.1
 _SAY_EVERY_S = 15.0
 _SEEN_WITHIN_S = 70.0
-_SETTLE_S = 480.0
+_SETTLE_S = 900.0
 _HOLE = re.compile(rb"reading a hole again")
 
 

@@ -169,7 +169,8 @@ def write(at: Target, lane: Lane, raw: Raw, checkpoint: Checkpoint, epoch: int) 
     """
     store = StateStore(raw)
     fence = version_of(epoch, 0)
-    head = checkpoint.head | {"names": sorted(checkpoint.entries), "epoch": epoch}
+    names = sorted(checkpoint.entries)
+    head = checkpoint.head | {"names": names, "epoch": epoch, "generation": 0}
     for name, value in checkpoint.entries.items():
         store.write(name, fence, value)
     _send(at, lane, raw)

@@ -16,7 +16,7 @@ from typing import Any, Protocol
 import structlog
 
 from pipelines.agents.records import Pending, TopicState, record_of
-from pipelines.agents.stage import Entries, Output, Record, Stage, version_of
+from pipelines.agents.stage import Entries, Output, Record, Stage, epoch_after, version_of
 from pipelines.agents.store import HEAD, Event, StateStore, event_context
 from pipelines.core.blob import framed, unframed
 from pipelines.core.columns import TableColumns, concat
@@ -96,7 +96,7 @@ class Partition:
         with event_context(event):
             found = self._store.checkpoint()
         head, entries = found or (None, {})
-        self.epoch = 1 if head is None else head["epoch"] + 1
+        self.epoch = self._epoch_after(head)
         self.version = version_of(self.epoch, self.generation)
         if head is not None:
             head, entries = upgraded(self.stage.name, head, entries)
@@ -108,6 +108,9 @@ class Partition:
         self._unsent = unframed(entries.get(UNSENT, b""))
         await self._claim(entries)
         await self._release()
+
+    def _epoch_after(self, head: Mapping[str, Any] | None) -> int:
+        return epoch_after(head, self.generation)
 
     async def _claim(self, entries: Entries) -> None:
         """Write the whole checkpoint again as ours, then forget what others left.

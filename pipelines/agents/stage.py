@@ -15,11 +15,26 @@ Entries = dict[str, bytes]
 # A version is (epoch, generation, closed bit, tick): who wrote, then when. The highest is read.
 CLOSED_BIT = 1 << 20
 EPOCH_SHIFT = 40
+GENERATIONS = 1 << 19
 
 
 def version_of(epoch: int, generation: int) -> int:
     """Version that everything written by one owner of a partition starts from."""
-    return (epoch << EPOCH_SHIFT) | ((generation & 0x7FFFF) << 21)
+    return (epoch << EPOCH_SHIFT) | (generation % GENERATIONS << 21)
+
+
+def epoch_after(head: Mapping[str, Any] | None, generation: int) -> int:
+    """Epoch of an owner in `generation` that loaded `head`.
+
+    Generations alone tell who came later, since the group's coordinator counts them. An epoch
+    begins only where they do not rise: the group was made anew, the count began again, or a
+    partition is loaded twice in one generation. Counted at each load it would put an owner that
+    found more (a checkpoint that only its disk had) above the one that came after it.
+    """
+    if head is None:
+        return 1
+    rises = "generation" in head and head["generation"] % GENERATIONS < generation % GENERATIONS
+    return int(head["epoch"]) + (not rises)
 
 
 def epoch_of(version: int) -> int:

@@ -55,6 +55,13 @@ class Scattered(StateStore):
         return head, entries
 
 
+class EpochAtEachLoad(Partition):
+    """An owner that found more is above the one that came after it."""
+
+    def _epoch_after(self, head: Any) -> int:
+        return 1 if head is None else int(head["epoch"]) + 1
+
+
 class NoClaim(Partition):
     """Entries of the owner before are relied on where they stand."""
 
@@ -208,6 +215,7 @@ MUTANTS: dict[str, tuple[str, dict[str, Any]]] = {
     for kind, caught_by, one in (
         ("store_class", "two_owners", NoFence),
         ("store_class", "two_owners", EpochOnly),
+        ("partition_class", "restarts", EpochAtEachLoad),
         ("partition_class", "two_owners", NoClaim),
         ("partition_class", "kills", HeadFirst),
         ("partition_class", "kills", EarlyAcknowledge),

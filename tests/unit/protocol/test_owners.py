@@ -7,6 +7,7 @@ more; the successor goes on, or is killed. A last one finishes with what is in K
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import product
@@ -25,6 +26,7 @@ ROWS = [(1, 1, 1), (2, 1, 1), (2, 1, 2), (2, 1, 2), (3, -1, 3), (6, 1, 6)]
 ALL = [record(i, *row) for i, row in enumerate(ROWS)]
 FIRST = 3
 """So many are in the topic when the first owner begins."""
+CROWDS, MOST_OWNERS = 1_000, 4
 
 
 @dataclass
@@ -195,12 +197,59 @@ def topic_anew(world: World) -> None:
         world.end(broker, log)
 
 
+def restarts(world: World) -> None:
+    """An owner is killed; its machine starts it again on the disk that it left, which may be ahead
+    of the changelog; that one is paused, another machine goes on, and then it wakes up."""
+    for i in range(1000):
+        for j in range(1000):
+            broker = fresh()
+            first = world.owner(broker, work)
+            more = steps(first, i)
+            first.kill()
+            second = world.owner(broker, work, disk=first.disk.local)
+            on = steps(second, j)
+            broker.log[:] = ALL[: FIRST + j % 4]
+            third = world.owner(broker, work)
+            steps(third, 1000 if i % 2 else i + j)
+            second.finish()
+            third.kill()
+            world.end(broker)
+            if not on:
+                break
+        if not more:
+            return
+
+
+def crowds(world: World) -> None:
+    """Chance, where there are too many histories: up to four owners alive at once, any of which
+    takes a step or is killed; the group moves, and loses its offsets, at any time."""
+    for seed in range(CROWDS):
+        rng = random.Random(seed)
+        broker = fresh()
+        owners = [world.owner(broker, work)]
+        for _ in range(rng.randint(20, 160)):
+            if rng.random() < 0.06 and len(owners) < MOST_OWNERS:
+                broker.log[:] = ALL[: rng.randint(len(broker.log), len(ALL))]
+                owners.append(world.owner(broker, work))
+            elif rng.random() < 0.01:
+                rng.choice(owners).kill()
+            elif rng.random() < 0.005:
+                broker.committed = 0
+            else:
+                owners[-1 if rng.random() < 0.5 else rng.randrange(len(owners))].step()
+        for owner in owners:
+            owner.kill()
+        world.end(broker)
+
+
 EXPLORATIONS: dict[str, tuple[Callable[[World], None], int]] = {
     "kills": (kills, 3000),
     "two_owners": (two_owners, 1800),
     "deliveries": (deliveries, 4**5),
     "lost_offsets": (lost_offsets, 20),
     "topic_anew": (topic_anew, 320),
+    "restarts": (restarts, 290),
+    "crowds": (crowds, CROWDS),
 }
 """Name -> how, and how many histories it has at least."""
 
