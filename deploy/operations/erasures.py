@@ -35,6 +35,8 @@ KEEP = {
     "indicators_cell": "sums of a platform by category and district; no session, no pseudonym",
     "hour_cell": "sums of a platform by category and district; no session, no pseudonym",
     "day_cell": "sums of a platform by category and district; no session, no pseudonym",
+    "published_days": "when days were published; nothing of a platform",
+    "published_cells": "suppressed sums that were published; no session, no pseudonym",
     "rollup_runs": "when roll-ups ran; nothing of a platform",
     "completeness": "counts of batches and rows by source; no session, no pseudonym",
     "flag_events": "record of what was decided, kept 3 years; names its entity by pseudonym only",

@@ -1,10 +1,10 @@
-"""`livewatch ops rollup`: figures that are computed from stored rows."""
+"""`livewatch ops rollup | publish`: figures that are computed from stored rows."""
 
 from __future__ import annotations
 
 import sys
 import time
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Annotated
 
 import typer
@@ -58,9 +58,64 @@ def rollup(
         time.sleep(every)
 
 
+def publish(
+    home: HomeOption = None,
+    day: Annotated[
+        str, typer.Option(help="Only this day of Shanghai, settled or not.", show_default="all due")
+    ] = "",
+    settle_days: Annotated[
+        int, typer.Option(min=0, help="Whole days to wait for late rows and corrections.")
+    ] = 3,
+    least_hours: Annotated[
+        int, typer.Option(min=1, max=24, help="Closed hours that a day must have.")
+    ] = 24,
+) -> None:
+    """Publish the settled figures of days, suppressed, for other agencies and for everybody.
+
+    A day is published once and never changed: the difference of two versions would tell what is
+    suppressed. How cells are chosen: docs/disclosure.md
+
+    Examples:
+
+        livewatch ops publish
+
+        livewatch ops publish --day 2026-11-20
+    """
+    from deploy.operations.tables import client
+    from deploy.operations.target import plain_errors, target
+    from pipelines.warehouse import publish as publishing
+
+    wanted = None if not day else _date("--day", day)
+    at = target(home)
+    with plain_errors(at), client(at) as db:
+        days = publishing.ready_days(db, settle_days, least_hours) if wanted is None else [wanted]
+        for one in days:
+            try:
+                done = publishing.publish(db, one, datetime.now(UTC))
+            except ValueError as error:
+                raise UsageError(f"--day: {error}") from None
+            said = "was published before; nothing changed"
+            if not done.before:
+                said = "; ".join(
+                    f"{a}: {done.cells[a]} cells, {done.suppressed[a]} of them suppressed"
+                    for a in done.cells
+                )
+            sys.stdout.write(f"{one}  {said}\n")
+    if not days:
+        sys.stdout.write("no day is due\n")
+
+
 def register(app: typer.Typer) -> None:
     """Add these verbs to `livewatch ops`."""
     app.command()(rollup)
+    app.command()(publish)
+
+
+def _date(option: str, text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise UsageError(f"{option}: {text} is no day, such as 2026-11-20") from None
 
 
 def _moment(option: str, text: str) -> datetime | None:

@@ -12,8 +12,9 @@ from deploy.operations import tables
 from deploy.operations.target import Target
 from pipelines.topics import specs
 
+FOR_EVER = 0
 #: DOMAIN section 4: raw 30 days, minutes and what names sessions 90 days, hours and exact days 2
-#: years, flags and audit 3 years. Days.
+#: years, suppressed days for ever, flags and audit 3 years. Days.
 DECLARED = {
     "raw_viewers": 30,
     "raw_orders": 30,
@@ -25,6 +26,8 @@ DECLARED = {
     "completeness": 90,
     "hour_session": 90,
     "rollup_runs": 90,
+    "published_days": FOR_EVER,
+    "published_cells": FOR_EVER,
     "hour_cell": 2 * 365,
     "day_cell": 2 * 365,
     "flag_events": 3 * 365,
@@ -56,10 +59,10 @@ class Line:
         return self.declared == self.actual
 
 
-def ttl_days(create_query: str) -> int | None:
-    """Days after which a table's rows go, from its CREATE; None for never."""
+def ttl_days(create_query: str) -> int:
+    """Days after which a table's rows go, from its CREATE; FOR_EVER for never."""
     found = _TTL.search(create_query)
-    return None if found is None else int(found[2]) * _UNITS[found[1]]
+    return FOR_EVER if found is None else int(found[2]) * _UNITS[found[1]]
 
 
 def of_tables(db: Any) -> list[Line]:
@@ -96,4 +99,6 @@ def of_topics(kafka: Any, at: Target) -> list[Line]:
 
 
 def _days(days: int | None) -> str:
+    if days == FOR_EVER:
+        return "for ever"
     return "not declared" if days is None else f"{days} days"

@@ -15,7 +15,7 @@ from pipelines.core.columns import TableColumns, concat
 from pipelines.core.fold.clock import ClockPolicy, TopicClock
 from pipelines.core.metrics import LAG_EDGES_MS
 from pipelines.instruments import Instruments
-from pipelines.warehouse import rollups
+from pipelines.warehouse import rollup_sql, rollups
 from pipelines.warehouse.client import insert
 from pipelines.warehouse.migrate import load, plan, run
 from schemas.identity import Supersedes
@@ -144,7 +144,7 @@ def sums(rows: list[tuple[Entry, dict[str, Any]]]) -> dict[tuple[Any, ...], Coun
     return out
 
 
-NAMES = [n for n in rollups.SUMS if n != "late_rows"]
+NAMES = [n for n in rollup_sql.SUMS if n != "late_rows"]
 
 
 def told(db: Client, view: str, key: str) -> dict[tuple[Any, ...], dict[Any, int]]:

@@ -41,14 +41,16 @@ def test_each_table_has_the_retention_that_is_declared() -> None:
             name = re.search(r"CREATE TABLE (?:IF NOT EXISTS )?(\w+)", statement)
             if name:
                 ttl = re.search(r"TTL .*\+ INTERVAL (\d+) (DAY|YEAR)", statement)
-                assert ttl, name[1]
-                assert retention.DECLARED[name[1]] == int(ttl[1]) * UNITS[ttl[2]], name[1]
+                days = int(ttl[1]) * UNITS[ttl[2]] if ttl else retention.FOR_EVER
+                assert retention.DECLARED[name[1]] == days, name[1]
+    published = {"published_days", "published_cells"}
+    assert {n for n, d in retention.DECLARED.items() if d == retention.FOR_EVER} == published
 
 
 def test_the_ttl_is_read_as_the_engine_prints_it() -> None:
     assert retention.ttl_days("... TTL toDateTime(event_time) + toIntervalDay(30) SETTINGS") == 30
     assert retention.ttl_days("... TTL toDateTime(onset) + toIntervalYear(3) SETTINGS") == 1095
-    assert retention.ttl_days("ENGINE = MergeTree ORDER BY a") is None
+    assert retention.ttl_days("ENGINE = MergeTree ORDER BY a") == retention.FOR_EVER
 
 
 def test_every_topic_says_how_long_it_keeps_what() -> None:

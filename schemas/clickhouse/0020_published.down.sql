@@ -1,0 +1,10 @@
+DROP VIEW v_shared_code;
+DROP VIEW v_shared_scenario;
+DROP VIEW v_shared_hour;
+DROP VIEW v_shared_day;
+DROP VIEW v_published_code;
+DROP VIEW v_published_scenario;
+DROP VIEW v_published_hour;
+DROP VIEW v_published_day;
+DROP TABLE published_cells;
+DROP TABLE published_days;
