@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 BIN := .venv/bin
 
-.PHONY: help setup demo demo-check producer-check serving-check test chaos lint format bench lock clean
+.PHONY: help setup demo demo-check producer-check serving-check test chaos lint format bench contract lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -46,6 +46,9 @@ bench: setup ## measure speed and memory; prints JSON
 	@$(BIN)/python -m benchmarks.overload $(ARGS)
 	@$(BIN)/python -m benchmarks.recovery $(ARGS)
 	@$(BIN)/python -m benchmarks.sdk
+
+contract: setup ## write the documents that are made from the contract (schemas/generated, docs/contract.md)
+	@$(BIN)/python -m deploy.contract $(ARGS)
 
 lock: setup ## compile pyproject.toml into requirements.lock, with hashes
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --group dev pyproject.toml -o requirements.lock

@@ -5,13 +5,11 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
-import pyarrow as pa
-
 from producers.gateway.parse import ARROW_STREAM, JSON, NDJSON
-from schemas.telemetry import MINOR, VERSION, Column, SampleType, columns
+from schemas.generate import json_schema
+from schemas.telemetry import MINOR, VERSION, SampleType, columns
 
 Schema = dict[str, Any]
-_MAX_TIME = 1 << 53
 
 
 @cache
@@ -194,42 +192,15 @@ def _schemas() -> Schema:
     }
     for sample in SampleType:
         shapes |= {
-            f"{sample.value}_row": _row(sample),
+            f"{sample.value}_row": json_schema.row(sample),
             f"{sample.value}_columns": _column_arrays(sample),
         }
     return shapes
 
 
-def _row(sample: SampleType) -> Schema:
-    found = _object(**{c.name: _value(c) for c in columns(sample)})
-    found["required"] = [c.name for c in columns(sample) if not c.nullable]
-    return found
-
-
 def _column_arrays(sample: SampleType) -> Schema:
-    arrays = {c.name: {"type": "array", "items": _value(c)} for c in columns(sample)}
+    arrays = {c.name: {"type": "array", "items": json_schema.value(c)} for c in columns(sample)}
     found = _object(**arrays)
     found["required"] = [c.name for c in columns(sample) if not c.nullable]
     found["description"] = "One array per column, all of one length"
     return found
-
-
-def _value(column: Column) -> Schema:
-    about = column.doc + (f"; {column.unit}" if column.unit else "")
-    if column.name == "event_time":
-        whole = {"type": "integer", "minimum": 0, "maximum": _MAX_TIME}
-        return {"description": about, "anyOf": [whole, {"type": "string", "format": "date-time"}]}
-    kind: Schema = {"description": about, "type": "string"}
-    if column.maximum is not None:
-        kind |= {"type": "integer", "minimum": 0, "maximum": column.maximum}
-    elif pa.types.is_boolean(column.type):
-        kind["type"] = "boolean"
-    elif column.allowed is not None:
-        kind |= {"enum": sorted(column.allowed)}
-    elif column.pattern is not None:
-        kind |= {"pattern": column.pattern}
-    if column.nullable:
-        kind["type"] = [kind["type"], "null"]
-        if "enum" in kind:
-            kind["enum"] = [*kind["enum"], None]
-    return kind
