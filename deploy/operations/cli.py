@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import typer
 
-from deploy.operations import commands, figures, look, partitions
+from deploy.operations import access, commands, figures, look, partitions
 
 app = typer.Typer(
     name="ops",
@@ -29,3 +29,4 @@ commands.register(app)
 look.register(app)
 partitions.register(app)
 figures.register(app)
+access.register(app)
