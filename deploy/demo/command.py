@@ -67,6 +67,7 @@ def demo(
         _PORTS.clickhouse_http * rest,
         screen_port,
         _PORTS.worker_base * rest,
+        _PORTS.alerts * rest,
     )
     settings = StackSettings(root, fill_in(wanted, workers), workers, unsigned="accept")
     simulated = SimulatorOptions(

@@ -162,17 +162,28 @@ class AlertsTrial:
             # At least once, as the topic has it.
             self._writer.write([*some, *rng.sample(some, len(some) // 3)])
             time.sleep(rng.uniform(0.1, 1.5))
-            if rng.random() < 0.6:
-                self._process.kill()
-                self._process.restart()
-                self.kills += 1
-            if rng.random() < 0.2:
-                self._manager.kill()
-                self._manager.start()
-                self.kills += 1
+            self._disturb()
+        # Told of, refused and told again before the receivers change their mood.
+        self._ready()
         time.sleep(rng.uniform(2, 4))
         moods = {name: hook.mood.value for name, hook in self.hooks.items()}
         self._say(f"alerts: {len(self.events)} events so far, {self.kills} kills, {moods}")
+
+    def _disturb(self) -> None:
+        """Kill the process and Alertmanager, now and then, whatever they are about."""
+        if self._rng.random() < 0.6:
+            self._process.kill()
+            self._process.restart()
+            self.kills += 1
+            if self._rng.random() < 0.7:  # else it is killed again while it starts
+                self._ready()
+        if self._rng.random() < 0.2:
+            self._manager.kill()
+            self._manager.start()
+            self.kills += 1
+
+    def _ready(self) -> None:
+        self._process.wait("ready", lambda: self._process.get("/readyz")[0] == 200, 60)
 
     def _heard(self) -> dict[str, list[Heard]]:
         return {name: list(hook.heard) for name, hook in self.hooks.items()}

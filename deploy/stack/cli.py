@@ -57,6 +57,13 @@ def up(
     worker_port: Annotated[
         int, typer.Option(**{**_PORT, "help": "HTTP port of the first worker; 0 takes a free run."})
     ] = _DEFAULTS.worker_base,
+    alerts: Annotated[
+        bool, typer.Option(help="Tell flags to webhooks (secrets/receivers.yml) and Alertmanager.")
+    ] = False,
+    alertmanager: Annotated[
+        str, typer.Option(help="With --alerts: http://host:port of Alertmanager.")
+    ] = "",
+    alerts_port: Annotated[int, typer.Option(**_PORT)] = _DEFAULTS.alerts,
     kafka_via: Annotated[
         int, typer.Option(**{**_VIA, "help": "Port that the first broker tells its clients."})
     ] = 0,
@@ -79,6 +86,8 @@ def up(
         livewatch up --screen-port 0          any free port for the screen
 
         livewatch up --fresh --brokers 3      a cluster that goes on when one broker dies
+
+        livewatch up --alerts --alertmanager http://127.0.0.1:9093   tell flags, too
     """
     chosen = Ports(
         kafka_port,
@@ -87,6 +96,7 @@ def up(
         clickhouse_http_port,
         screen_port,
         worker_port,
+        alerts_port,
     )
     where = _home(home)
     settings = StackSettings(
@@ -98,6 +108,8 @@ def up(
         brokers=brokers,
         detours=Detours(kafka_via, clickhouse_via),
         unsigned=unsigned,
+        alerts=alerts,
+        alertmanager=alertmanager,
     )
     control.refuse_if_running(where)
     if detach:
@@ -222,4 +234,6 @@ def arguments_of(settings: StackSettings, *, fresh: bool) -> list[str]:
         arguments += [option, str(number)]
     arguments += ["--unsigned", settings.unsigned]
     arguments.append("--screen" if settings.screen else "--no-screen")
+    if settings.alerts:
+        arguments += ["--alerts", "--alertmanager", settings.alertmanager]
     return [*arguments, "--fresh"] if fresh else arguments

@@ -67,6 +67,8 @@ def steps(settings: StackSettings) -> list[Step]:
     plan: list[Step] = [kafka_services(settings), [clickhouse_service(settings)], migrate, topics]
     if settings.workers:
         plan.append([worker(settings, n) for n in range(settings.workers)])
+    if settings.alerts:
+        plan.append([alerts(settings)])
     if settings.screen:
         plan.append([screen(settings)])
     home.logs.mkdir(parents=True, exist_ok=True)
@@ -136,6 +138,28 @@ def screen(settings: StackSettings) -> Service:
         not_ready=lambda: http_not_ready(port, "/"),
         ports={"http": port},
         grace=10.0,
+    )
+
+
+def alerts(settings: StackSettings) -> Service:
+    home, port = Home(settings.home), settings.ports.alerts
+    receivers = home.secrets / "receivers.yml"
+    env = {
+        "LIVEWATCH_BOOTSTRAP": settings.bootstrap,
+        "LIVEWATCH_ALERTS_OUTBOX": str(home.state / "alerts"),
+        "LIVEWATCH_ALERTS_ALERTMANAGER": settings.alertmanager,
+    }
+    if receivers.exists():
+        env["LIVEWATCH_ALERTS_RECEIVERS"] = str(receivers)
+    return Service(
+        "alerts",
+        lambda: _livewatch("alerts", "--http-port", str(port)),
+        env=env,
+        not_ready=lambda: http_not_ready(port, "/readyz"),
+        ports={"http": port},
+        must_start=True,
+        grace=10.0,
+        unwell=lambda: http_not_ready(port, "/healthz", timeout=5.0),
     )
 
 

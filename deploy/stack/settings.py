@@ -24,6 +24,7 @@ class Ports:
     clickhouse_http: int = 18123
     screen: int = 18080
     worker_base: int = 18101
+    alerts: int = 18091
 
     def named(self, workers: int, brokers: int = 1) -> dict[str, int]:
         """Each port under the command-line option that sets it.
@@ -37,6 +38,7 @@ class Ports:
             "--clickhouse-port": self.clickhouse,
             "--clickhouse-http-port": self.clickhouse_http,
             "--screen-port": self.screen,
+            "--alerts-port": self.alerts,
         }
         numbered = {f"--worker-port + {n}": self.worker_base + n for n in range(workers)}
         return fixed | numbered | self._cluster(brokers)
@@ -78,6 +80,10 @@ class StackSettings:
     """Batches without a signature: `refuse`, or `accept` as a demo does."""
     brokers: int = 1
     detours: Detours = field(default_factory=Detours)
+    alerts: bool = False
+    """Tell flags to Alertmanager and webhooks."""
+    alertmanager: str = ""
+    """Where Alertmanager is; empty: webhooks alone."""
 
     def __post_init__(self) -> None:
         if self.brokers not in (1, 3):
