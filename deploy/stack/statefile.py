@@ -57,6 +57,8 @@ class State(BaseModel):
     ports: dict[str, int]
     brokers: int = 1
     detours: dict[str, int] = {}
+    alerts: bool = False
+    alertmanager: str = ""
     message: str = ""
     processes: dict[str, ProcessRecord] = {}
     exits: dict[str, Exit] = {}
@@ -77,6 +79,8 @@ class State(BaseModel):
             self.unsigned,
             self.brokers,
             Detours(**self.detours),
+            self.alerts,
+            self.alertmanager,
         )
 
 

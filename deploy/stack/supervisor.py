@@ -170,6 +170,8 @@ class Supervisor:
             ports=asdict(settings.ports),
             brokers=settings.brokers,
             detours=asdict(settings.detours),
+            alerts=settings.alerts,
+            alertmanager=settings.alertmanager,
             message=message,
             processes={name: slot.record() for name, slot in self._slots.items()},
             exits=self._exits,

@@ -11,7 +11,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from pipelines.alerts.event import FlagRecord, rfc3339
-from pipelines.alerts.routing import Desk, Level
+from pipelines.alerts.routing import Desk
+from pipelines.core.ledger.lifecycle import Level
 
 
 def labels_of(record: FlagRecord, level: Level, desks: frozenset[Desk]) -> dict[str, str]:

@@ -72,7 +72,8 @@ def run(
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
     )
     try:
-        serve(settings().bootstrap, alert_settings(), http_host, http_port)
+        config = settings()
+        serve(config.bootstrap, alert_settings(), config.policy_file, http_host, http_port)
     except AlertsError as error:
         raise CommandError(str(error), 2) from None
 

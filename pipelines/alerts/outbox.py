@@ -12,7 +12,6 @@
 from __future__ import annotations
 
 import fcntl
-import json
 import os
 import sqlite3
 from collections.abc import Iterator, Sequence
@@ -44,9 +43,11 @@ CREATE INDEX IF NOT EXISTS owed ON deliveries (receiver, due_ms) WHERE state = '
 CREATE INDEX IF NOT EXISTS owed_flag ON deliveries (receiver, flag_id, number)
   WHERE state = 'waiting';
 CREATE TABLE IF NOT EXISTS flags (
-  flag_id TEXT PRIMARY KEY, rule TEXT, entity_type TEXT, entity TEXT, platform_id TEXT,
-  level INTEGER, desks TEXT, opened_ms INTEGER, ended_ms INTEGER);
-CREATE INDEX IF NOT EXISTS open_flags ON flags (platform_id) WHERE ended_ms IS NULL;
+  flag_id TEXT PRIMARY KEY, rule TEXT, grade TEXT, entity_type TEXT, entity TEXT,
+  platform_id TEXT, category TEXT, district TEXT, parent_id TEXT, onset INTEGER,
+  event_at INTEGER, opened_at INTEGER, over_at INTEGER, over_event_at INTEGER,
+  level INTEGER, desks TEXT, held TEXT);
+CREATE INDEX IF NOT EXISTS platform_flags ON flags (platform_id, over_at);
 CREATE TABLE IF NOT EXISTS alerts (
   flag_id TEXT, level INTEGER, labels TEXT, annotations TEXT, starts_ms INTEGER,
   ends_ms INTEGER, told_end INTEGER DEFAULT 0, PRIMARY KEY (flag_id, level));
@@ -220,7 +221,7 @@ class Outbox:
             sql.execute(
                 "DELETE FROM deliveries WHERE state = 'delivered' AND done_ms < ?", (before,)
             )
-            sql.execute("DELETE FROM flags WHERE ended_ms < ?", (before,))
+            sql.execute("DELETE FROM flags WHERE over_at < ?", (before,))
             sql.execute("DELETE FROM alerts WHERE ends_ms < ?", (before,))
             return sql.execute(
                 "DELETE FROM events WHERE taken_ms < ? AND number NOT IN"
@@ -259,11 +260,6 @@ class Outbox:
             found = sql.execute("SELECT value FROM meta WHERE name = 'version'").fetchone()[0]
         if found != VERSION:
             raise AlertsError(f"{self.path}: is of version {found}, this program reads {VERSION}")
-
-
-def desks_text(desks: Sequence[str]) -> str:
-    """Desks as they are kept."""
-    return json.dumps(sorted(desks))
 
 
 def _locked(directory: Path) -> IO[bytes]:

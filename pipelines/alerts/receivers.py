@@ -24,8 +24,9 @@ import yaml
 from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
 
 from pipelines.alerts.errors import AlertsError
-from pipelines.alerts.routing import Desk, Level
+from pipelines.alerts.routing import Desk
 from pipelines.alerts.signature import key_of
+from pipelines.core.ledger.lifecycle import Level
 
 _NAME = r"^[a-z0-9][a-z0-9._-]{0,62}$"
 # One of a role, or one of several: the id says which.

@@ -1,25 +1,14 @@
-"""At which level an event is told, and at whose desks: pure, replaceable by a policy (ADR 0030)."""
+"""At which level an event is told, and at whose desks: pure, by the routing policy (ADR 0030)."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import IntEnum
 from typing import Protocol
 
-from pipelines.alerts.event import FlagRecord
-
-
-class Level(IntEnum):
-    """Levels of DOMAIN section 6; a higher one is told to everybody of the lower ones, too."""
-
-    NOTICE = 1
-    WARNING = 2
-    ACTION = 3
-
-    @property
-    def word(self) -> str:
-        return self.name.lower()
+from pipelines.core.ledger.lifecycle import FlagFile, Level
+from pipelines.core.levels.evaluate import evaluate
+from pipelines.core.levels.policy import RoutingPolicy
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -39,21 +28,10 @@ class Desk:
 
 
 @dataclass(frozen=True, slots=True)
-class OpenFlag:
-    """A flag of the same platform that is open; `level` 0 was told to nobody."""
-
-    flag_id: str
-    rule: str
-    entity_type: str
-    entity: str
-    level: int
-
-
-@dataclass(frozen=True, slots=True)
 class Route:
-    """Where an event goes; without a level nowhere, and `why` says why."""
+    """Where an event goes; at level none nowhere, and `why` says why."""
 
-    level: Level | None
+    level: Level
     desks: frozenset[Desk] = frozenset()
     why: str = ""
 
@@ -61,4 +39,24 @@ class Route:
 class Routing(Protocol):
     """What the alerts ask for every event that opens or escalates a flag."""
 
-    def route(self, record: FlagRecord, others: Sequence[OpenFlag]) -> Route: ...
+    def route(self, file: FlagFile, others: Sequence[FlagFile], now_ms: int) -> Route:
+        """`others`: flags of the platform that are open, about the same entity, or silences."""
+
+
+class ByPolicy:
+    """Levels from the flags alone: nobody's acknowledgement is known here, so nothing rises with
+    time; grades, several flags on one entity, mutes, shadow and maintenance are as the policy says.
+    """
+
+    def __init__(self, policy: RoutingPolicy) -> None:
+        self._policy = policy
+
+    def route(self, file: FlagFile, others: Sequence[FlagFile], now_ms: int) -> Route:
+        verdict = evaluate(file, others, others, self._policy, now_ms)
+        if verdict.held:
+            return Route(Level.NONE, why=verdict.held)
+        if verdict.shadow:
+            return Route(Level.NONE, why="shadow")
+        if verdict.level is Level.NONE:
+            return Route(Level.NONE, why=f"{file.grade} has no level")
+        return Route(verdict.level, frozenset(Desk.parse(one) for one in verdict.told))

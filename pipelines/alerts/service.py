@@ -8,6 +8,7 @@ import random
 import signal
 import time
 from collections.abc import Coroutine
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -21,15 +22,16 @@ from starlette.routing import Route as Page
 
 from pipelines.alerts import metrics, receivers
 from pipelines.alerts.backoff import Backoff
-from pipelines.alerts.by_rule import ByRule
 from pipelines.alerts.deliver import Deliverer
 from pipelines.alerts.errors import AlertsError
 from pipelines.alerts.intake import Intake
 from pipelines.alerts.notify import Notifier
 from pipelines.alerts.outbox import Outbox
 from pipelines.alerts.receivers import Receiver
+from pipelines.alerts.routing import ByPolicy
 from pipelines.alerts.settings import AlertSettings
 from pipelines.alerts.take import Taker
+from pipelines.policy import load as policies
 
 log = structlog.get_logger("livewatch.alerts")
 _STAND_S = 2.0
@@ -39,14 +41,18 @@ _FORGET_S = 3600.0
 class Service:
     """The parts, made before anything runs. Raises AlertsError."""
 
-    def __init__(self, bootstrap: str, settings: AlertSettings) -> None:
+    def __init__(self, bootstrap: str, settings: AlertSettings, policy: Path | None) -> None:
+        try:
+            routing = ByPolicy(policies.load(policy))
+        except policies.PolicyError as error:
+            raise AlertsError(str(error)) from None
         self._receivers = receivers.load(settings.receivers) if settings.receivers else []
         self.outbox = Outbox(settings.outbox, exclusive=True)
         now_ms = round(time.time() * 1000)
         begin = self.outbox.fact("deliver_from_ms", now_ms - round(settings.history_h * 3_600_000))
         # No proxy and no redirect: who receives stands in the file of receivers.
         self._client = httpx.AsyncClient(trust_env=False, timeout=settings.timeout_s)
-        taker = Taker(self.outbox, self._receivers, ByRule(), begin)
+        taker = Taker(self.outbox, self._receivers, routing, begin)
         self.intake = Intake(bootstrap, self.outbox, taker, self._wake)
         self._deliverers = [self._deliverer(one, settings) for one in self._receivers]
         self._notifier: Notifier | None = None
@@ -105,9 +111,11 @@ class Service:
             await asyncio.sleep(_STAND_S)
 
 
-def serve(bootstrap: str, settings: AlertSettings, host: str, port: int) -> None:
-    """Until SIGTERM or Ctrl-C. Raises AlertsError."""
-    service = Service(bootstrap, settings)
+def serve(
+    bootstrap: str, settings: AlertSettings, policy: Path | None, host: str, port: int
+) -> None:
+    """Until SIGTERM or Ctrl-C. `policy`: file; None is the shipped one. Raises AlertsError."""
+    service = Service(bootstrap, settings, policy)
     config = uvicorn.Config(
         _pages(service), host=host, port=port, log_config=None, access_log=False,
         server_header=False, lifespan="off", timeout_graceful_shutdown=3,

@@ -9,9 +9,11 @@ from dataclasses import dataclass, field
 
 from pipelines.alerts.alertmanager import annotations_of, labels_of
 from pipelines.alerts.event import FlagRecord, cloud_event, decode
-from pipelines.alerts.outbox import Outbox, desks_text
+from pipelines.alerts.known import Known, advanced, known, others, remember
+from pipelines.alerts.outbox import Outbox
 from pipelines.alerts.receivers import Receiver
-from pipelines.alerts.routing import Desk, Level, OpenFlag, Route, Routing
+from pipelines.alerts.routing import Desk, Route, Routing
+from pipelines.core.ledger.lifecycle import FlagFile, Level
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,82 +77,48 @@ class Taker:
         if sql.execute("SELECT 1 FROM events WHERE id = ?", (record.id,)).fetchone():
             taken.repeated += 1
             return
-        known = _known(sql, record)
-        route = self._route(sql, record, known)
-        if one.broker_ms < self._from_ms:
-            route = Route(None, why="from before the alerts were set up")
-        body = cloud_event(record, told, route.level.word if route.level else "none")
+        before = known(sql, record)
+        file = advanced(before.file, record)
+        route = self._route(sql, record, file, before, one.broker_ms)
+        body = cloud_event(record, told, route.level.word)
         number = sql.execute(
             "INSERT INTO events (id, flag_id, level, why, taken_ms, body) VALUES (?,?,?,?,?,?)",
-            (record.id, record.flag_id, route.level or 0, route.why, now_ms, body),
+            (record.id, record.flag_id, route.level, route.why, now_ms, body),
         ).lastrowid
         taken.events[record.event] = taken.events.get(record.event, 0) + 1
-        _remember(sql, record, route.level or known.level, route.desks | known.desks)
-        if route.level is None:
-            return
-        taken.owed += self._owe(sql, number or 0, record, route, now_ms)
-        taken.alerts += _alert(sql, record, route.level, route.desks)
+        remember(sql, file, route, route.desks | before.desks)
+        if route.level is not Level.NONE:
+            taken.owed += self._owe(sql, number or 0, record, route, now_ms)
+            taken.alerts += _alert(sql, record, route.level, route.desks)
 
-    def _route(self, sql: sqlite3.Connection, record: FlagRecord, known: _Known) -> Route:
+    def _route(
+        self,
+        sql: sqlite3.Connection,
+        record: FlagRecord,
+        file: FlagFile,
+        before: Known,
+        broker_ms: int,
+    ) -> Route:
         """An end goes to whoever was told of the flag, everything else to where it belongs."""
+        if broker_ms < self._from_ms:
+            return Route(Level.NONE, why="from before the alerts were set up")
         if record.ends:
-            return Route(known.level, known.desks, "" if known.level else "was told to nobody")
-        route = self._routing.route(record, _others(sql, record))
-        if route.level is not None and known.level is not None:
-            return Route(max(route.level, known.level), route.desks | known.desks, route.why)
-        return route
+            why = "" if file.level else "was told to nobody"
+            return Route(file.level, before.desks, why)
+        route = self._routing.route(file, others(sql, record), record.decided_at)
+        if route.level is Level.NONE:
+            return route
+        return Route(max(route.level, file.level), route.desks | before.desks)
 
     def _owe(
         self, sql: sqlite3.Connection, number: int, record: FlagRecord, route: Route, now_ms: int
     ) -> int:
-        level = route.level or Level.NOTICE
-        owed = [r.name for r in self._receivers if r.wants(route.desks, level)]
+        owed = [r.name for r in self._receivers if r.wants(route.desks, route.level)]
         sql.executemany(
             "INSERT INTO deliveries VALUES (?, ?, ?, 'waiting', 0, ?, ?, NULL, '')",
             [(number, name, record.flag_id, now_ms, now_ms) for name in owed],
         )
         return len(owed)
-
-
-@dataclass(frozen=True, slots=True)
-class _Known:
-    level: Level | None = None
-    desks: frozenset[Desk] = frozenset()
-
-
-def _known(sql: sqlite3.Connection, record: FlagRecord) -> _Known:
-    """What was told of this flag before."""
-    found = sql.execute(
-        "SELECT level, desks FROM flags WHERE flag_id = ?", (record.flag_id,)
-    ).fetchone()
-    if found is None:
-        return _Known()
-    desks = frozenset(Desk.parse(text) for text in json.loads(found[1]))
-    return _Known(Level(found[0]) if found[0] else None, desks)
-
-
-def _others(sql: sqlite3.Connection, record: FlagRecord) -> list[OpenFlag]:
-    rows = sql.execute(
-        "SELECT flag_id, rule, entity_type, entity, level FROM flags"
-        " WHERE platform_id = ? AND ended_ms IS NULL AND flag_id != ?",
-        (record.platform_id, record.flag_id),
-    )
-    return [OpenFlag(*row) for row in rows]
-
-
-def _remember(
-    sql: sqlite3.Connection, record: FlagRecord, level: Level | None, desks: frozenset[Desk]
-) -> None:
-    r = record
-    text = desks_text([str(desk) for desk in desks])
-    ended = r.decided_at if r.ends else None
-    sql.execute(
-        "INSERT INTO flags VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (flag_id) DO UPDATE SET"
-        " level = excluded.level, desks = excluded.desks,"
-        " ended_ms = coalesce(ended_ms, excluded.ended_ms)",
-        (r.flag_id, r.rule, r.entity_type, r.entity, r.platform_id, level or 0, text,
-         r.decided_at, ended),
-    )  # fmt: skip
 
 
 def _alert(

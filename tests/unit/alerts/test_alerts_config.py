@@ -16,10 +16,12 @@ from deploy.serving_check.flag_events import flag, value_of
 from pipelines.alerts import receivers
 from pipelines.alerts.alertmanager import annotations_of, labels_of
 from pipelines.alerts.backoff import Backoff
-from pipelines.alerts.by_rule import ByRule
 from pipelines.alerts.errors import AlertsError
 from pipelines.alerts.event import FlagRecord, decode
-from pipelines.alerts.routing import Desk, Level, OpenFlag
+from pipelines.alerts.routing import ByPolicy, Desk, Route
+from pipelines.core.ledger.lifecycle import FlagFile, Level
+from pipelines.core.levels.policy import Shadow
+from pipelines.policy.load import load
 from schemas import codes
 
 GOOD = {"name": "a", "url": "https://a.example/h", "secret_file": "key", "desks": ["commission"]}
@@ -85,6 +87,18 @@ def test_a_name_twice_and_what_is_no_file(tmp_path: Path) -> None:
 DISTRICT = {"district": "310115"}
 
 
+def route(one: FlagRecord, *others: FlagFile) -> Route:
+    return ByPolicy(load(None)).route(file_of(one), others, one.decided_at)
+
+
+def file_of(one: FlagRecord, **changes: object) -> FlagFile:
+    names = ("flag_id", "rule", "grade", "entity_type", "entity", "platform_id", "category",
+             "district", "parent_id", "onset")  # fmt: skip
+    told = {name: getattr(one, name) for name in names}
+    told |= {"event_at": one.event_time, "opened_at": one.decided_at}
+    return FlagFile(**(told | changes))
+
+
 @pytest.mark.parametrize(
     ("changes", "level", "desks"),
     [
@@ -97,30 +111,37 @@ DISTRICT = {"district": "310115"}
         ),
         ({"rule": "F02"}, Level.WARNING, {"platform:p01", "commission"}),
         ({"rule": "F05", "grade": "critical"}, Level.NOTICE, {"platform:p01"}),
-        ({"grade": "watch"}, None, set()),
-        ({"parent_id": "F01:platform/p01/p01:1"}, None, set()),
+        ({"grade": "watch"}, Level.NONE, set()),
+        ({"parent_id": "F01:platform/p01/p01:1"}, Level.NONE, set()),
     ],
 )
-def test_levels_of_single_flags(
-    changes: dict[str, str], level: Level | None, desks: set[str]
-) -> None:
-    route = ByRule().route(record(**changes), [])
-    assert route.level == level
-    assert {str(desk) for desk in route.desks} == desks
-    assert bool(route.why) == (level is None)
+def test_levels_of_single_flags(changes: dict[str, str], level: Level, desks: set[str]) -> None:
+    found = route(record(**changes))
+    assert found.level == level
+    assert {str(desk) for desk in found.desks} == desks
+    assert bool(found.why) == (level is Level.NONE)
 
 
-def test_two_rules_on_one_entity_are_a_warning_and_silence_mutes() -> None:
+def test_two_flags_on_one_entity_are_a_warning_and_silence_mutes() -> None:
     one = record()
-    same = OpenFlag("x", "F05", one.entity_type, one.entity, 1)
-    assert ByRule().route(one, [same]).level == Level.WARNING
-    assert ByRule().route(one, [replace(same, level=0)]).level == Level.NOTICE
-    assert ByRule().route(one, [replace(same, entity="other")]).level == Level.NOTICE
-    silent = OpenFlag("s", "F11", "platform", "p01", 1)
-    assert ByRule().route(one, [silent]).why == "muted by s"
-    elsewhere = OpenFlag("s", "F11", "session", "other", 1)
-    assert ByRule().route(one, [elsewhere]).level == Level.NOTICE
-    assert ByRule().route(record(rule="F11"), [silent]).level == Level.NOTICE
+    same = file_of(one, flag_id="x", rule="F05")
+    assert route(one, same).level == Level.WARNING
+    assert route(one, replace(same, held="muted:s")).level == Level.NOTICE
+    assert route(one, replace(same, entity="other")).level == Level.NOTICE
+    silent = file_of(one, flag_id="s", rule="F11", entity_type="platform", entity="p01")
+    assert route(one, silent).why == "muted:s"
+    over = replace(silent, over_event_at=one.event_time - 1)
+    assert route(one, over).level == Level.NOTICE
+    elsewhere = replace(silent, entity_type="session", entity="other")
+    assert route(one, elsewhere).level == Level.NOTICE
+    assert route(record(rule="F11"), silent).level == Level.NOTICE
+
+
+def test_a_rule_in_shadow_tells_nobody() -> None:
+    one = record()
+    policy = load(None)
+    shadow = policy.model_copy(update={"shadow": [Shadow(rule="F01", platform="*")]})
+    assert ByPolicy(shadow).route(file_of(one), [], one.decided_at).why == "shadow"
 
 
 def test_a_label_is_never_a_figure() -> None:

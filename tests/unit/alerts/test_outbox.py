@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 
 from deploy.serving_check.flag_events import flag, later, value_of
-from pipelines.alerts.by_rule import ByRule
 from pipelines.alerts.errors import AlertsError
 from pipelines.alerts.outbox import KEEP_MS, Outbox
 from pipelines.alerts.receivers import Receiver
-from pipelines.alerts.routing import Desk
+from pipelines.alerts.routing import ByPolicy, Desk
 from pipelines.alerts.take import Incoming, Taken, Taker
 from pipelines.core.flags import FlagEvent
+from pipelines.policy.load import load
 
 NOW = 1_800_000_000_000
 
@@ -33,7 +33,7 @@ def receivers(*names: str) -> list[Receiver]:
 
 def take(box: Outbox, events: Sequence[FlagEvent | bytes], at: int = 0, since: int = 0) -> Taken:
     """Records from offset `at` on, broker time NOW."""
-    taker = Taker(box, receivers("p01", "commission"), ByRule(), since)
+    taker = Taker(box, receivers("p01", "commission"), ByPolicy(load(None)), since)
     values = [one if isinstance(one, bytes) else value_of(one) for one in events]
     records = [Incoming("flags.v1", 0, at + n, NOW, value) for n, value in enumerate(values)]
     return taker.take(records, "topic-1", NOW)
