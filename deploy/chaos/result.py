@@ -14,7 +14,7 @@ class Load:
     """The load of a round: `sources` platforms, a process each. Rates are per wall second."""
 
     sources: int = 3
-    sessions: int = 2_600
+    sessions: int = 2_100
     speed: float = 20.0
     sample_every_s: int = 20
     spikes: int = 2
