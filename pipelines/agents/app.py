@@ -6,10 +6,16 @@ from pathlib import Path
 from typing import Any
 
 import faust
+import structlog
+from aiokafka.client import AIOKafkaClient
+from aiokafka.errors import KafkaError
 
 from pipelines.agents.assignor import CompleteAssignor
 from pipelines.agents.store import AcknowledgedTable
 from pipelines.settings import Settings
+
+log = structlog.get_logger()
+_AGAIN_S = 0.5
 
 #: Options of a topic whose keys and values are bytes that Faust must not touch.
 RAW_TOPIC: dict[str, Any] = {
@@ -22,10 +28,39 @@ RAW_TOPIC: dict[str, Any] = {
 }
 
 
+class PatientApp(faust.App):
+    """Waits for Kafka at its start, where Faust would end.
+
+    To end and be started again costs seconds of processor time each time, just when the broker
+    needs them to come back.
+    """
+
+    async def on_first_start(self) -> None:
+        await super().on_first_start()
+        brokers = [f"{url.host}:{url.port}" for url in self.conf.broker]
+        said = False
+        while not self.should_stop and not await _answers(brokers):
+            if not said:
+                log.warning("waiting for Kafka", brokers=brokers)
+            said = True
+            await self.sleep(_AGAIN_S)
+
+
+async def _answers(brokers: list[str]) -> bool:
+    client = AIOKafkaClient(bootstrap_servers=brokers)
+    try:
+        await client.bootstrap()
+    except KafkaError:
+        return False
+    finally:
+        await client.close()
+    return True
+
+
 def make_app(settings: Settings, name: str, state_dir: Path, http_port: int) -> faust.App:
     brokers = ";".join(f"kafka://{b}" for b in settings.bootstrap.split(","))
     session = settings.session_timeout_s
-    return faust.App(
+    return PatientApp(
         settings.group,
         broker=brokers,
         store="rocksdb://",

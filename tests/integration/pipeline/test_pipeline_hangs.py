@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -28,6 +29,23 @@ def hanging(pipeline: Pipeline, tmp_path_factory: pytest.TempPathFactory) -> Ite
         yield worker
     finally:
         worker.end()
+
+
+def test_a_worker_that_is_started_without_kafka_waits_for_it(
+    pipeline: Pipeline, kafka: Any
+) -> None:
+    worker = pipeline.worker
+    worker.kill()
+    kafka.kill()
+    try:
+        worker.restart()
+        worker.wait("waits", lambda: "waiting for Kafka" in worker.log.read_text(), 60)
+        assert worker.terminate(30) == 0, "it can be stopped while it waits"
+        worker.restart()
+    finally:
+        kafka.restart()
+    worker.wait("ready", worker.ready, 90)
+    assert worker.unasked == []
 
 
 def test_a_hung_consumer_is_neither_live_nor_ready(
