@@ -18,6 +18,7 @@ from typing import Any
 from deploy.check import flags
 from deploy.check.warehouse import Warehouse
 from pipelines.core.detect import DEFAULT_POLICY
+from pipelines.core.flags import RULE
 from pipelines.topics import FLAGS_TOPIC
 from producers.simulate.anomalies import Anomaly
 
@@ -46,10 +47,10 @@ def compare_flags(
 ) -> FlagFindings:
     """The whole comparison; `delivered` is the flags' topic as a receiver reads it."""
     rows = warehouse.rows(
-        "SELECT flag_id, event, grade, entity_type, platform_id, entity,"
+        "SELECT flag_id, event, grade, rule, entity_type, platform_id, entity,"
         " toUnixTimestamp64Milli(onset), toUnixTimestamp64Milli(event_time) FROM v_flag_events"
     )
-    names = ("flag_id", "event", "grade", "entity_type", "platform_id", "entity", "onset",
+    names = ("flag_id", "event", "grade", "rule", "entity_type", "platform_id", "entity", "onset",
              "event_time")  # fmt: skip
     stored = [dict(zip(names, row, strict=True)) for row in rows]
     found = FlagFindings(events=len(stored), alerts=len(delivered))
@@ -87,17 +88,18 @@ def tellings(delivered: Iterable[Event]) -> tuple[list[str], int]:
 
 
 def second_episodes(stored: Iterable[Event]) -> list[str]:
-    """Entities that have a second episode where the first one was open, or resting."""
-    by_entity: dict[tuple[str, str, str], dict[str, list[Event]]] = defaultdict(dict)
+    """Entities that have a second episode of a rule where the first one was open, or resting:
+    only spikes rest."""
+    by_entity: dict[tuple[str, ...], dict[str, list[Event]]] = defaultdict(dict)
     for event in stored:
-        name = (event["entity_type"], event["platform_id"], event["entity"])
+        name = (event["rule"], event["entity_type"], event["platform_id"], event["entity"])
         by_entity[name].setdefault(event["flag_id"], []).append(event)
     rest_ms = DEFAULT_POLICY.refractory_bins * DEFAULT_POLICY.bin_ms
     wrong = []
     for name, episodes in by_entity.items():
         ordered = sorted(episodes.values(), key=lambda events: int(events[0]["onset"]))
         for one, other in pairwise(ordered):
-            if not allowed_after(one, other, rest_ms):
+            if not allowed_after(one, other, rest_ms if name[0] == RULE else 0):
                 wrong.append(f"second episode of {name}: {one[0]['flag_id']} {other[0]['flag_id']}")
     return wrong
 

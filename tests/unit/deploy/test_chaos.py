@@ -85,7 +85,7 @@ def test_windows_are_recomputed_from_minutes() -> None:
 
 def _event(flag: str, event: str, grade: str, at: int, onset: int = 0) -> dict[str, Any]:
     return {
-        "flag_id": flag, "event": event, "grade": grade, "entity_type": "session",
+        "flag_id": flag, "event": event, "grade": grade, "rule": "F01", "entity_type": "session",
         "platform_id": "p", "entity": "e", "onset": onset, "event_time": at,
         "observed": 1.0, "score": 2.0,
     }  # fmt: skip
@@ -113,6 +113,19 @@ def test_a_second_episode_is_doubled_unless_the_rules_allow_it(
     stored = [_event("one", *what) for what in first]
     stored.append(_event("two", *second, onset=second[2]))
     assert bool(alerts.second_episodes(stored)) == doubled
+
+
+def test_episodes_of_two_rules_have_nothing_to_do_with_each_other() -> None:
+    one, other = _event("one", "opened", "raised", 0), _event("two", "opened", "raised", 5, onset=5)
+    assert len(alerts.second_episodes([one, other])) == 1
+    assert alerts.second_episodes([one, other | {"rule": "F11"}]) == []
+
+
+def test_only_spikes_rest() -> None:
+    first = [_event("one", *what) for what in (("opened", "raised", 0), ("cleared", "raised", 5))]
+    stored = [*first, _event("two", "opened", "raised", 10, onset=10)]
+    assert len(alerts.second_episodes(stored)) == 1
+    assert alerts.second_episodes([e | {"rule": "F11"} for e in stored]) == []
 
 
 def test_recovery_counts_from_the_first_of_faults_that_overlap() -> None:
