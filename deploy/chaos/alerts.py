@@ -90,7 +90,7 @@ def tellings(delivered: Iterable[Event]) -> tuple[list[str], int]:
 def second_episodes(stored: Iterable[Event]) -> list[str]:
     """Entities that have a second episode of a rule where the first one was open, or resting:
     only spikes rest."""
-    by_entity: dict[tuple[str, ...], dict[str, list[Event]]] = defaultdict(dict)
+    by_entity: dict[tuple[str, str, str, str], dict[str, list[Event]]] = defaultdict(dict)
     for event in stored:
         name = (event["rule"], event["entity_type"], event["platform_id"], event["entity"])
         by_entity[name].setdefault(event["flag_id"], []).append(event)
