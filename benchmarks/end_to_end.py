@@ -71,9 +71,7 @@ class Meter:
 def run(load: Load, workers: int) -> dict[str, Any]:
     """One load on a fresh stack."""
     root = Path(tempfile.mkdtemp(prefix="livewatch-bench-"))
-    settings = StackSettings(
-        root, fill_in(Ports(0, 0, 0, 0, 0, 0), workers), workers, unsigned="accept"
-    )
+    settings = StackSettings(root, fill_in(Ports(*[0] * 8), workers), workers, unsigned="accept")
     stack = RunningStack(settings, lambda line: print(line, file=sys.stderr))
     meter = Meter()
     try:

@@ -83,7 +83,7 @@ class Bench:
 
     def __init__(self, load: Load, root: Path) -> None:
         self.load = load
-        ports = fill_in(Ports(0, 0, 0, 0, 0, 0), 1)
+        ports = fill_in(Ports(*[0] * 8), 1)
         self.settings = StackSettings(root, ports, 1, screen=False, unsigned="accept")
         self.stack = RunningStack(self.settings, lambda line: print(line, file=sys.stderr))
         self.city = City(load.sessions, self.settings.partitions)

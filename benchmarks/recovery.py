@@ -91,9 +91,7 @@ def kill_and_time(stack: RunningStack, settings: StackSettings, *, wipe: bool) -
 def main() -> None:
     sessions = 5_000 if "--quick" in sys.argv else 50_000
     root = Path(tempfile.mkdtemp(prefix="livewatch-bench-"))
-    settings = StackSettings(
-        root, fill_in(Ports(0, 0, 0, 0, 0, 0), 1), 1, screen=False, unsigned="accept"
-    )
+    settings = StackSettings(root, fill_in(Ports(*[0] * 8), 1), 1, screen=False, unsigned="accept")
     stack = RunningStack(settings, lambda line: print(line, file=sys.stderr))
     try:
         stack.await_ready(lambda seconds: bool(time.sleep(seconds)))

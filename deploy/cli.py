@@ -21,6 +21,8 @@ from deploy.operations.look import doctor
 from deploy.producer_check.command import producer_check
 from deploy.serving_check.command import serving_check
 from deploy.stack import cli as stack
+from deploy.stack.here import use_local_stack
+from pipelines.accounts.command import app as accounts
 from pipelines.ledger.command import app as flags
 from pipelines.policy.command import app as policy
 from producers.errors import PushError
@@ -51,7 +53,8 @@ app.command("serving-check")(serving_check)
 app.add_typer(operations)
 app.command()(doctor)
 app.add_typer(keys)
-app.add_typer(flags)
+app.add_typer(accounts, callback=use_local_stack)
+app.add_typer(flags, callback=use_local_stack)
 app.add_typer(policy)
 
 DELEGATED: dict[str, str] = {}
@@ -75,6 +78,7 @@ def _delegate(name: str, module: str, summary: str) -> None:
 _delegate("worker", "pipelines.cli", "Fold telemetry into indicators and flags: one worker.")
 _delegate("migrate", "pipelines.cli", "Bring the warehouse's tables to this version.")
 _delegate("topics", "pipelines.cli", "Create the Kafka topics.")
+_delegate("api", "pipelines.api.command", "Serve flags by HTTP, and keep the ledger.")
 _delegate("alerts", "pipelines.alerts.command", "Tell flags to Alertmanager and webhooks.")
 _delegate("backtest", "pipelines.backtest.command", "A detector on recorded series.")
 _delegate("screen", "grafana.screen.cli", "Serve the page with indicators and flags.")

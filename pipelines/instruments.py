@@ -205,7 +205,8 @@ class Instruments:
 
 def markdown() -> str:
     """The page that lists all metrics."""
-    from pipelines.alerts import metrics as alerts  # it declares with what is above
+    from pipelines.alerts import metrics as alerts  # they declare with what is above
+    from pipelines.api import metrics as api
 
     return "\n".join(
         [
@@ -221,6 +222,12 @@ def markdown() -> str:
             "At `/metrics` of `livewatch alerts`.",
             "",
             *_table(alerts.DECLARED),
+            "",
+            "# Metrics of the API and the ledger",
+            "",
+            "At `/metrics` of `livewatch api`.",
+            "",
+            *_table(api.DECLARED),
             "",
         ]
     )

@@ -68,6 +68,7 @@ def demo(
         screen_port,
         _PORTS.worker_base * rest,
         _PORTS.alerts * rest,
+        0,
     )
     settings = StackSettings(root, fill_in(wanted, workers), workers, unsigned="accept")
     simulated = SimulatorOptions(

@@ -43,6 +43,7 @@ def up(
     workers: Annotated[int, typer.Option(help="Worker processes.")] = 2,
     partitions: Annotated[int, typer.Option(help="Partitions of each topic.")] = 8,
     screen: Annotated[bool, typer.Option(help="Serve the screen.")] = True,
+    api: Annotated[bool, typer.Option(help="Serve the API, and keep the ledger.")] = True,
     unsigned: Annotated[
         str, typer.Option(help="Batches without a signature: refuse, or accept for a demo.")
     ] = "refuse",
@@ -64,6 +65,7 @@ def up(
         str, typer.Option(help="With --alerts: http://host:port of Alertmanager.")
     ] = "",
     alerts_port: Annotated[int, typer.Option(**_PORT)] = _DEFAULTS.alerts,
+    api_port: Annotated[int, typer.Option(**_PORT)] = _DEFAULTS.api,
     kafka_via: Annotated[
         int, typer.Option(**{**_VIA, "help": "Port that the first broker tells its clients."})
     ] = 0,
@@ -71,7 +73,7 @@ def up(
         int, typer.Option(**{**_VIA, "help": "Port where workers look for ClickHouse."})
     ] = 0,
 ) -> None:
-    """Start Kafka, ClickHouse, the workers and the screen, and keep them running.
+    """Start Kafka, ClickHouse, the workers, the screen and the API, and keep them running.
 
     Ctrl-C stops everything in order. State is kept between runs.
 
@@ -97,6 +99,7 @@ def up(
         screen_port,
         worker_port,
         alerts_port,
+        api_port,
     )
     where = _home(home)
     settings = StackSettings(
@@ -110,6 +113,7 @@ def up(
         unsigned=unsigned,
         alerts=alerts,
         alertmanager=alertmanager,
+        api=api,
     )
     control.refuse_if_running(where)
     if detach:
@@ -236,4 +240,5 @@ def arguments_of(settings: StackSettings, *, fresh: bool) -> list[str]:
     arguments.append("--screen" if settings.screen else "--no-screen")
     if settings.alerts:
         arguments += ["--alerts", "--alertmanager", settings.alertmanager]
+    arguments.append("--api" if settings.api else "--no-api")
     return [*arguments, "--fresh"] if fresh else arguments

@@ -50,9 +50,12 @@ def free_run(length: int = 1, rng: random.Random | None = None) -> int:
 
 def free_ports(workers: int, brokers: int = 1) -> Ports:
     """Ports for a whole stack, none of them in use now."""
-    kafka = free_run(brokers * BROKER_STRIDE + 4 + max(workers, 1))
+    kafka = free_run(brokers * BROKER_STRIDE + 5 + max(workers, 1))
     first = kafka + brokers * BROKER_STRIDE
-    return Ports(kafka, kafka + 1, first, first + 1, first + 2, first + 4, first + 3)
+    return Ports(
+        kafka, kafka + 1, first, first + 1, first + 2,
+        worker_base=first + 5, alerts=first + 3, api=first + 4,
+    )  # fmt: skip
 
 
 def _by_whom(port: int) -> str:

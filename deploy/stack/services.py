@@ -71,6 +71,8 @@ def steps(settings: StackSettings) -> list[Step]:
         plan.append([alerts(settings)])
     if settings.screen:
         plan.append([screen(settings)])
+    if settings.api:
+        plan.append([api(settings)])
     home.logs.mkdir(parents=True, exist_ok=True)
     return plan
 
@@ -163,6 +165,18 @@ def alerts(settings: StackSettings) -> Service:
     )
 
 
+def api(settings: StackSettings) -> Service:
+    port = settings.ports.api
+    return Service(
+        "api",
+        lambda: _livewatch("api", "--host", HOST, "--port", str(port)),
+        env=worker_env(settings),
+        not_ready=lambda: http_not_ready(port, "/readyz"),
+        ports={"http": port},
+        grace=15.0,
+    )
+
+
 def worker_env(settings: StackSettings) -> dict[str, str]:
     """Environment of whatever folds, migrates or creates topics."""
     return clickhouse_env(settings, "ingest") | {
@@ -171,6 +185,7 @@ def worker_env(settings: StackSettings) -> dict[str, str]:
         "LIVEWATCH_KEYS_FILE": str(registry_file(Home(settings.home).secrets)),
         "LIVEWATCH_UNSIGNED": settings.unsigned,
         "LIVEWATCH_REPLICATION": str(settings.brokers),
+        "LIVEWATCH_ACCOUNTS_FILE": str(Home(settings.home).secrets / "accounts.json"),
         "LIVEWATCH_CLICKHOUSE_PORT": str(settings.detours.clickhouse or settings.ports.clickhouse),
     }
 

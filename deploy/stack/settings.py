@@ -25,6 +25,7 @@ class Ports:
     screen: int = 18080
     worker_base: int = 18101
     alerts: int = 18091
+    api: int = 18090
 
     def named(self, workers: int, brokers: int = 1) -> dict[str, int]:
         """Each port under the command-line option that sets it.
@@ -39,6 +40,7 @@ class Ports:
             "--clickhouse-http-port": self.clickhouse_http,
             "--screen-port": self.screen,
             "--alerts-port": self.alerts,
+            "--api-port": self.api,
         }
         numbered = {f"--worker-port + {n}": self.worker_base + n for n in range(workers)}
         return fixed | numbered | self._cluster(brokers)
@@ -84,6 +86,7 @@ class StackSettings:
     """Tell flags to Alertmanager and webhooks."""
     alertmanager: str = ""
     """Where Alertmanager is; empty: webhooks alone."""
+    api: bool = False
 
     def __post_init__(self) -> None:
         if self.brokers not in (1, 3):

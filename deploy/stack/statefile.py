@@ -52,6 +52,7 @@ class State(BaseModel):
     workers: int
     partitions: int
     screen: bool
+    api: bool = False
     database: str
     unsigned: str = "refuse"
     ports: dict[str, int]
@@ -81,6 +82,7 @@ class State(BaseModel):
             Detours(**self.detours),
             self.alerts,
             self.alertmanager,
+            self.api,
         )
 
 

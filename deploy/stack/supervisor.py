@@ -165,6 +165,7 @@ class Supervisor:
             workers=settings.workers,
             partitions=settings.partitions,
             screen=settings.screen,
+            api=settings.api,
             database=settings.database,
             unsigned=settings.unsigned,
             ports=asdict(settings.ports),

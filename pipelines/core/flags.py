@@ -101,4 +101,5 @@ def flag_event(event: EpisodeEvent, entity: Entity, event_ms: int, decided_ms: i
         sentence_zh=zh,
         sentence_en=en,
         district=entity.district,
+        evidence=event.evidence,
     )

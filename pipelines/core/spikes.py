@@ -26,7 +26,9 @@ from pipelines.core.detect import (
     peek,
     prior_weight,
 )
+from pipelines.core.detect.dossier import BinInputs, gather
 from pipelines.core.detect.exposure import steady_orders
+from pipelines.core.detect.spike import with_evidence
 from pipelines.core.detect.spike_filter import expected
 from pipelines.core.detect.window import open_window
 from pipelines.core.metrics import MINUTE_MS
@@ -276,7 +278,10 @@ class _OpenBins:
             mu = expected(self.state, at, exposure[at], mean[at], weight[at], policy)
             window = open_window(self.state, at, counts[at], mu, exposure[at], policy)
             slots = self.slots[at]
+            inputs = BinInputs(counts, exposure, mean, weight)
+            before = gather(self.state, self.everyone, inputs, at, start)._replace(slots=slots)
             events = book.advance(start, slots, scores[at], window, policy, closed=False)
+            events = with_evidence(events, before, policy)
         whole = np.maximum(close_exposure(self.exposure, self.everyone, orders), least)
         frozen = book.in_episode(self.slots)
         observe(self.state, self.everyone, counts, whole, mean, weight, policy, frozen)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from pipelines.errors import CommandError
+from pipelines.ledger.acting import FlagId, ack, appeal, clear, decide
 
 if TYPE_CHECKING:
     from pipelines.core.ledger.book import Book
@@ -34,7 +36,6 @@ app = typer.Typer(
         livewatch flags verify
     """,
 )
-FlagId = Annotated[str, typer.Argument(help="The flag's id, as `flags list` shows it.")]
 Json = Annotated[bool, typer.Option("--json", help="For programs.")]
 
 
@@ -98,6 +99,114 @@ def show(flag_id: FlagId, as_json: Json = False) -> None:
         return
     for line in lines(found):
         sys.stdout.write(line + "\n")
+
+
+@app.command()
+def evidence(
+    flag_id: FlagId,
+    out: Annotated[Path, typer.Option(help="File to write: .json, or .html for one page.")],
+) -> None:
+    """Everything that is kept of one flag, its score computed again from the stored inputs.
+
+    Exit code 1 where a score does not agree with what was stored; the file is written all the same.
+
+    Examples:
+
+        livewatch flags evidence FLAG --out flag.json
+
+        livewatch flags evidence FLAG --out flag.html
+    """
+    from pipelines.ledger.evidence_page import page
+    from pipelines.ledger.export import collect
+
+    if out.suffix not in (".json", ".html"):
+        raise CommandError(f"--out must end in .json or .html, not {out.name!r}", 2)
+    found = _collected(flag_id, collect)
+    text = page(found) if out.suffix == ".html" else json.dumps(found, ensure_ascii=False, indent=1)
+    try:
+        out.write_text(text + "\n", "utf-8")
+    except OSError as error:
+        raise CommandError(f"--out: {out}: {error.strerror}", 2) from None
+    wrong = sum(one["recomputed"]["agrees"] is False for one in found["decisions"])
+    sys.stdout.write(f"{out}: {len(found['decisions'])} decisions, {wrong} that do not agree\n")
+    if wrong:
+        raise typer.Exit(1)
+
+
+def _collected(flag_id: str, collect: Callable[..., dict[str, Any]]) -> dict[str, Any]:
+    from pipelines.cli import settings
+    from pipelines.ledger.errors import LedgerError
+
+    entries: list[Entry] = []
+    book = _book(lambda e: entries.append(e) if e.flag_id == flag_id else None)
+    if flag_id not in book.files:
+        raise CommandError(f"there is no flag {flag_id}")
+    try:
+        return collect(settings(), book.files[flag_id], entries)
+    except LedgerError as error:
+        raise CommandError(str(error)) from None
+
+
+for _acting in (ack, appeal, decide, clear):
+    app.command()(_acting)
+
+
+@app.command()
+def verify(
+    anchor: Annotated[
+        str, typer.Option(help="NUMBER:HASH that was noted down elsewhere, of an earlier verify.")
+    ] = "",
+    as_json: Json = False,
+) -> None:
+    """Walk the chain in the topic and in the table, and tell where it was tampered with.
+
+    Exit code 1 where anything is wrong. The last line's head, kept elsewhere, finds an end cut off
+    both copies: give it back with --anchor.
+
+    Examples:
+
+        livewatch flags verify
+
+        livewatch flags verify --anchor 1041:9f3c...
+    """
+    from pipelines.cli import settings
+    from pipelines.ledger.errors import LedgerError
+    from pipelines.ledger.verify import verify as look
+
+    number, _, hash_ = anchor.partition(":")
+    if anchor and not (number.isdigit() and hash_):
+        raise CommandError("--anchor must be NUMBER:HASH", 2)
+    try:
+        found = look(settings(), (int(number), hash_) if anchor else None)
+    except LedgerError as error:
+        raise CommandError(str(error)) from None
+    if as_json:
+        sys.stdout.write(json.dumps(found.as_json(), ensure_ascii=False) + "\n")
+    else:
+        for line in found.lines():
+            sys.stdout.write(line + "\n")
+    if found.findings:
+        raise typer.Exit(1)
+
+
+@app.command()
+def refill() -> None:
+    """Fill the ledger's table again from its topic: what differs is replaced.
+
+    Look with `flags verify` first: which of the two copies is right is for a person to say
+    (docs/runbooks/chain-broken.md).
+
+    Example: livewatch flags refill
+    """
+    from pipelines.cli import settings
+    from pipelines.ledger.errors import LedgerError
+    from pipelines.ledger.verify import refill as fill
+
+    try:
+        rows = fill(settings())
+    except LedgerError as error:
+        raise CommandError(str(error)) from None
+    sys.stdout.write(f"{rows} entries filled in\n")
 
 
 def _book(on_entry: Callable[[Entry], None] | None = None) -> Book:

@@ -57,7 +57,7 @@ def access_columns(values: Sequence[bytes], version: int) -> TableColumns:
 
 
 class Filler:
-    """Carries one topic of one partition into its table, at least once, from `start` on."""
+    """Carries one topic of one partition into its table, at least once."""
 
     def __init__(
         self,
@@ -67,11 +67,11 @@ class Filler:
         columns: Columns,
         warehouse: Warehouse,
         now_ms: Callable[[], int],
-        group: str | None = None,
+        group: str,
     ) -> None:
         self._at = TopicPartition(topic, 0)
         self._table, self._columns, self._now_ms = table, columns, now_ms
-        self._warehouse, self._group = warehouse, group
+        self._warehouse = warehouse
         self._consumer = AIOKafkaConsumer(
             bootstrap_servers=bootstrap.split(","),
             group_id=group,
@@ -80,9 +80,12 @@ class Filler:
             auto_offset_reset="earliest",
         )
 
-    async def start(self) -> None:
+    async def start(self, *, again: bool) -> None:
+        """`again`: from the beginning of the topic, whatever was stored before."""
         await self._consumer.start()
         self._consumer.assign([self._at])
+        if again:
+            await self._consumer.seek_to_beginning(self._at)
 
     async def stop(self) -> None:
         await self._consumer.stop()
@@ -93,8 +96,7 @@ class Filler:
         values = [r.value for r in got.get(self._at, []) if r.value is not None]
         if values:
             await self._warehouse.store(self._table, self._columns(values, self._now_ms()))
-            if self._group is not None:
-                await self._consumer.commit()
+            await self._consumer.commit()
         return len(values)
 
 

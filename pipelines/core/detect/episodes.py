@@ -70,6 +70,8 @@ class EpisodeEvent:
     """Log odds of ``grade``."""
     parent_id: str | None = None
     """Flag of the wider rise that explains this one; then no alert of its own."""
+    evidence: str = ""
+    """What the score follows from, as JSON (`dossier`); empty where nothing was kept."""
 
     def identity(self, entity: str, rule: str = "F01") -> str:
         """Stable id of the flag: the same after a restart and for every grade of the episode."""

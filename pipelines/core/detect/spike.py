@@ -7,13 +7,14 @@ its exposure; time comes in as the start of the bin.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .episodes import EpisodeBook, EpisodeEvent
+from .dossier import BinInputs, Dossiers, gather
+from .episodes import EpisodeBook, EpisodeEvent, EventKind
 from .policy import DEFAULT_POLICY, SpikePolicy
 from .spike_filter import expected, observe, peek
 from .spike_state import SpikeState
@@ -59,6 +60,10 @@ class SpikeDetector:
         """One closed bin: learn, and return the episodes' transitions. Inputs as ``observe``."""
         frozen = self.book.in_episode(slots)
         which = _as_slice(slots)
+        inputs = _inputs(len(slots), counts, exposure, prior_mean, prior_weight)
+        # Before the bin changes the state. A zero only lowers the score, so it opens nothing.
+        grown = np.flatnonzero(inputs.counts > 0)
+        before = gather(self.state, slots.astype(np.int64), inputs, grown, bin_start_ms)
         scores = observe(
             self.state, which, counts, exposure, prior_mean, prior_weight, self.policy, frozen
         )
@@ -66,9 +71,10 @@ class SpikeDetector:
         if not at.size:
             return []
         window = closed_window(self.state, slots[at])
-        return self.book.advance(
+        events = self.book.advance(
             bin_start_ms, slots[at], scores[at], window, self.policy, closed=True
         )
+        return with_evidence(events, before, self.policy)
 
     def tick(
         self,
@@ -83,18 +89,20 @@ class SpikeDetector:
 
         Series without a complaint in the open bin may be left out: a zero only lowers the score.
         """
-        c, e, m0, w0 = (
-            np.broadcast_to(np.asarray(column, dtype=np.float64), len(slots))
-            for column in (counts, exposure, prior_mean, prior_weight)
-        )
+        inputs = _inputs(len(slots), counts, exposure, prior_mean, prior_weight)
+        c, e, m0, w0 = inputs
         scores = peek(self.state, _as_slice(slots), c, e, m0, w0, self.policy)
         at = self.book.candidates(slots, scores, self.policy)
         if not at.size:
             return []
         some, c, e, m0, w0 = slots[at], c[at], e[at], m0[at], w0[at]
+        before = gather(self.state, slots.astype(np.int64), inputs, at, bin_start_ms)
         mu = expected(self.state, some, e, m0, w0, self.policy)
         window = open_window(self.state, some.astype(np.int64), c, mu, e, self.policy)
-        return self.book.advance(bin_start_ms, some, scores[at], window, self.policy, closed=False)
+        events = self.book.advance(
+            bin_start_ms, some, scores[at], window, self.policy, closed=False
+        )
+        return with_evidence(events, before, self.policy)
 
     def to_checkpoint(self) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
         """(arrays, JSON-able) that ``from_checkpoint`` takes."""
@@ -109,6 +117,23 @@ class SpikeDetector:
     ) -> Self:
         """Restore. Raises ``ValueError`` where version or shapes do not fit."""
         return cls(policy, SpikeState.from_arrays(arrays, policy), EpisodeBook.from_json(book))
+
+
+def with_evidence(
+    events: list[EpisodeEvent], before: Dossiers, policy: SpikePolicy
+) -> list[EpisodeEvent]:
+    """What opened or rose, with what its score follows from."""
+    kinds = (EventKind.OPENED, EventKind.ESCALATED)
+    return [
+        replace(event, evidence=before.of(event.series, policy)) if event.kind in kinds else event
+        for event in events
+    ]
+
+
+def _inputs(size: int, *columns: ArrayLike) -> BinInputs:
+    return BinInputs(
+        *(np.broadcast_to(np.asarray(column, dtype=np.float64), size) for column in columns)
+    )
 
 
 def _as_slice(slots: Index) -> slice | Index:

@@ -36,12 +36,12 @@ def test_a_detour_is_for_clients_only(tmp_path: Path) -> None:
 def test_one_broker_needs_no_port_more(tmp_path: Path) -> None:
     settings = StackSettings(tmp_path, Ports(20000, 20001))
     assert "BETWEEN" not in _properties(settings, 0)["listeners"]
-    assert len(settings.ports.named(2)) == 8
+    assert len(settings.ports.named(2)) == 9
 
 
 def test_ports_of_a_cluster_do_not_clash() -> None:
     named = Ports().named(4, 3)
-    assert len(set(named.values())) == len(named) == 17
+    assert len(set(named.values())) == len(named) == 18
 
 
 def test_a_home_keeps_its_number_of_brokers(tmp_path: Path) -> None:

@@ -132,7 +132,7 @@ def test_numbers_out_of_range_are_refused(tmp_path: Path) -> None:
 def test_settings_survive_the_way_to_a_detached_supervisor(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    chosen = StackSettings(tmp_path, Ports(1, 2, 3, 4, 5, 6), 3, 4, screen=False)
+    chosen = StackSettings(tmp_path, Ports(1, 2, 3, 4, 5, 6, 9, 10), 3, 4, screen=False)
     seen: list[StackSettings] = []
 
     class Recorder:
