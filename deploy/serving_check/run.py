@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from deploy.errors import UserError
+from deploy.serving_check import disclosure
 from deploy.serving_check.alerts import AlertsSize, AlertsTrial
 from deploy.serving_check.verdict import failures, not_run
 from deploy.stack.ports import free_ports
@@ -84,7 +85,11 @@ def _alerts(place: Place, size: Size) -> dict[str, Any]:
     return found.report()
 
 
-PARTS: dict[str, Part] = {"alerts": _alerts}
+def _disclosure(place: Place, _: Size) -> dict[str, Any]:
+    return disclosure.run(place.stack.settings, place.say)
+
+
+PARTS: dict[str, Part] = {"disclosure": _disclosure, "alerts": _alerts}
 
 
 def _wait(seconds: float) -> bool:

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from clickhouse_driver import Client
 
+from deploy.check.small_city import City, store, two_days
 from pipelines.warehouse import publish, rollups
 from pipelines.warehouse.migrate import load, plan, run
-from tests.integration.serving.city import City, store, two_days
 
 
 @dataclass(frozen=True)

@@ -11,11 +11,11 @@ import pytest
 from clickhouse_driver import Client
 from clickhouse_driver import errors as driver_errors
 
+from deploy.check.small_city import PLATFORMS
 from deploy.errors import StackError
 from deploy.operations.access import carry_out, look
 from deploy.operations.access_sql import readers, statements
 from pipelines.warehouse.migrate import load, plan, run
-from tests.integration.serving.city import PLATFORMS
 from tests.integration.serving.conftest import Warehouse
 
 SERVER = "LIVEWATCH_TEST_CLICKHOUSE_SERVER_URL"

@@ -1,0 +1,105 @@
+"""The verdict of serving-check, and the comparison that its columns of alerts rest on."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from deploy.serving_check.alerts import event_id, judge, owed
+from deploy.serving_check.flag_events import flag, later
+from deploy.serving_check.verdict import failures, not_run
+from deploy.serving_check.webhook import Heard
+from pipelines.core.flags import FlagEvent
+
+GOOD: dict[str, Any] = {
+    "panels": 100, "panels_ok": 100, "key_panels_agreeing": 12, "browser_panels_drawn": 100,
+    "console_errors": 0, "alerts_raised": 60, "alerts_delivered": 60, "alerts_doubled": 0,
+    "cells_recovered_by_differencing": 0, "foreign_rows_seen": 0,
+    "database_roles": "not run: no server", "slowest_query_ms": 140.0,
+}  # fmt: skip
+
+
+def test_all_is_well() -> None:
+    assert failures(GOOD) == []
+    assert not_run(GOOD) == []
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"panels_ok": 99}, {"panels": 0, "panels_ok": 0}, {"key_panels_agreeing": 9},
+        {"browser_panels_drawn": 0}, {"console_errors": 1}, {"alerts_delivered": 59},
+        {"alerts_raised": 0, "alerts_delivered": 0}, {"alerts_doubled": 1},
+        {"cells_recovered_by_differencing": 1}, {"foreign_rows_seen": 1},
+        {"database_roles": "failed"}, {"slowest_query_ms": 200.1},
+    ],
+)  # fmt: skip
+def test_one_thing_that_is_wrong_fails_the_check(change: dict[str, Any]) -> None:
+    assert len(failures(GOOD | change)) == 1
+
+
+def test_a_column_that_was_not_filled_in_is_named_and_not_judged() -> None:
+    some = {k: v for k, v in GOOD.items() if k != "console_errors"} | {"panels_ok": None}
+    assert not_run(some) == ["panels_ok", "console_errors"]
+    assert failures(some) == []
+
+
+# -- alerts -----------------------------------------------------------------------------------
+
+
+def heard(event: FlagEvent, id_: str = "", **data: Any) -> Heard:
+    body = json.dumps({"data": event.to_json() | data}).encode()
+    return Heard("/hook", {"webhook-id": id_ or event_id(event)}, body, 0.0)
+
+
+def message(event: FlagEvent, starts: str = "2026-01-01T00:00:00Z") -> Heard:
+    labels = {"flag_id": event.flag_id, "level": "warning"}
+    alerts = [{"labels": labels, "status": "firing", "startsAt": starts}]
+    return Heard("/commission", {}, json.dumps({"alerts": alerts}).encode(), 0.0)
+
+
+WARNING, NOTICE = flag(1, grade="critical"), flag(2)
+EVENTS = [WARNING, NOTICE, later(NOTICE, "cleared")]
+OWES = {(WARNING.flag_id, "firing")}
+TOLD = {"p01": [heard(one) for one in EVENTS], "commission": [heard(WARNING)]}
+
+
+def found(told: dict[str, list[Heard]], messages: list[Heard]) -> tuple[int, int, int, int]:
+    one = judge(EVENTS, owed(EVENTS), told, OWES, messages)
+    return one.raised, one.delivered, one.doubled, one.repeated
+
+
+def test_everybody_heard_what_he_must() -> None:
+    assert found(TOLD, [message(WARNING)]) == (5, 5, 0, 0)
+    again = TOLD | {"p01": [*TOLD["p01"], heard(NOTICE)]}
+    assert found(again, [message(WARNING), message(WARNING)]) == (5, 5, 0, 1)
+
+
+def test_what_is_lost_is_seen() -> None:
+    assert found(TOLD | {"commission": []}, [message(WARNING)]) == (5, 4, 0, 0)
+    assert found(TOLD, []) == (5, 4, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("receiver", "more"),
+    [
+        ("commission", heard(NOTICE)),  # not for that desk
+        ("p01", heard(NOTICE, observed=99.0)),  # one id with two contents
+        ("p01", heard(flag(3))),  # an event that was never raised
+    ],
+)
+def test_what_is_doubled_or_foreign_is_seen(receiver: str, more: Heard) -> None:
+    told = TOLD | {receiver: [*TOLD[receiver], more]}
+    assert found(told, [message(WARNING)])[2] == 1
+
+
+def test_one_happening_under_two_ids_is_seen() -> None:
+    told = TOLD | {"p01": [*TOLD["p01"], heard(NOTICE, id_="another")]}
+    assert found(told, [message(WARNING)])[2] >= 1
+
+
+def test_an_alert_that_begins_twice_or_was_none_is_seen() -> None:
+    assert found(TOLD, [message(WARNING), message(WARNING, "2026-01-01T00:01:00Z")])[2] == 1
+    assert found(TOLD, [message(WARNING), message(NOTICE)])[2] == 1
