@@ -8,10 +8,12 @@ import pyarrow as pa
 
 from schemas.errors import ContractError, RowError
 from schemas.identity import BatchHeader
+from schemas.ipc import inflated_bytes
 from schemas.telemetry import (
     ARROW,
     MAX_BYTES,
     MAX_COLUMNS,
+    MAX_INFLATED,
     MAX_ROWS,
     MINOR,
     SampleType,
@@ -97,6 +99,8 @@ def read_value(
     if len(value) > MAX_BYTES:
         raise ContractError("value", f"must be at most {MAX_BYTES} bytes")
     try:
+        if inflated_bytes(value) > MAX_INFLATED:
+            raise ContractError("value", f"must inflate to at most {MAX_INFLATED} bytes")
         # One batch is read and the stream's end is not looked for: a second batch is refused
         # below, so the rows in memory stay bounded by the record's own size.
         with pa.ipc.open_stream(value) as stream:

@@ -24,6 +24,8 @@ MINOR = 1
 # One Kafka record: bounded in rows and in bytes, so that a reader's memory is bounded.
 MAX_ROWS = 4096
 MAX_BYTES = 1_900_000
+# What buffers that Arrow compressed may become. Kafka's own compression is preferred.
+MAX_INFLATED = 16_000_000
 # The columns of a newer minor version are passed over, but nobody has to read a million of them.
 MAX_COLUMNS = 128
 # A row may run ahead of the broker's clock by this much and no more (the clock guard).
