@@ -56,7 +56,7 @@ def plain(table: pa.RecordBatch) -> list[dict[str, Any]]:
 BAD = [
     (SampleType.VIEWERS, "event_time", NOW + MAX_AHEAD_MS + 1),
     (SampleType.VIEWERS, "event_time", 1_577_836_799_999),
-    (SampleType.VIEWERS, "event_time", 0),
+    (SampleType.VIEWERS, "event_time", 86_400_000),
     (SampleType.VIEWERS, "event_time", 4_102_444_800_000),
     (SampleType.VIEWERS, "event_time", None),
     (SampleType.VIEWERS, "session_id", "A" * 32),
