@@ -84,15 +84,18 @@ class GatewayPlace:
         """The gateway; its work is over when the source of `tally` has said goodbye and Kafka
         has everything. It is asked only where it answers: earlier a signal would just kill it."""
 
+        def finished() -> bool:
+            return read(tally).ended and self._unsent() == 0
+
         def over() -> bool:
-            return read(tally).ended and self._unsent() == 0 and self._answers()
+            return finished() and self._answers()
 
         argv = [
             *(sys.executable, "-m", "producers.cli", "gateway", "--unsigned"),
             *("--keys", str(self.keys), "--spool", str(self.spool), "--name", "chaos"),
             *("--bootstrap", bootstrap, "--port", str(self.port)),
         ]
-        return Program("gateway", GATEWAY, argv, lambda: self._unsent() == 0, over)
+        return Program("gateway", GATEWAY, argv, finished, over)
 
     def _unsent(self) -> int:
         """Batches that were accepted and that Kafka does not have."""

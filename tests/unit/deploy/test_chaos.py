@@ -12,13 +12,15 @@ from deploy.chaos import alerts, compare, plan, tally
 from deploy.chaos.book import Book
 from deploy.chaos.calls import Pace
 from deploy.chaos.http_source import HttpOptions
-from deploy.chaos.programs import Program
+from deploy.chaos.programs import GatewayPlace, Program
 from deploy.chaos.recovery import RecoveryClock
 from deploy.chaos.small_disk import SmallDisk
 from deploy.chaos.sources import Sources
 from deploy.chaos.unruly import order_rows
 from producers.batcher import SealedBatch
 from producers.clock import EventClock
+from producers.gateway.serve import SPOOL_FILE
+from producers.gateway.store import Store, Unsent
 from producers.pacing import wall_ms
 from schemas.batch import encode
 from schemas.identity import BatchHeader, BatchIdentity
@@ -191,6 +193,20 @@ def test_numbered_samples_are_there_once_when_accepted_and_never_when_refused(
 def test_options_survive_the_command_line(tmp_path: Path) -> None:
     given = HttpOptions("http://h:1", "key", tmp_path, 20.0, 1, 2, 3)
     assert HttpOptions.parse(given.arguments()) == given
+
+
+def test_a_gateway_that_was_restarted_with_nothing_to_send_has_not_finished(
+    tmp_path: Path,
+) -> None:
+    place = GatewayPlace(1, tmp_path / "keys.json", tmp_path / "spool")
+    store = Store(place.spool / SPOOL_FILE)
+    program = place.program("127.0.0.1:1", tmp_path / "tally")
+    assert not program.finished(), "its platform may still want it"
+    tally.TallyBook(tmp_path / "tally").ended()
+    assert program.finished()
+    store.commit([Unsent("t", 0, [], b"rows")], [], 0)
+    assert not program.finished()
+    store.close()
 
 
 def test_event_time_runs_fast_until_it_meets_the_clock() -> None:
