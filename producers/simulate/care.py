@@ -6,6 +6,7 @@ that those stay as they are. The figures are choices of this project.
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 
 import numpy as np
@@ -45,10 +46,14 @@ class ReviewRows:
 
 
 class Care:
-    """Draws what the other columns of a tick are. One row of reviews a session and minute."""
+    """Draws what the other columns of a tick are. One row of reviews a session and minute.
+
+    `truth` counts what was drawn: the ground truth of the indicators that rest on it.
+    """
 
     def __init__(self, city: City, slots: Slots, start_ms: int, rng: np.random.Generator) -> None:
         self._city, self._slots, self._rng = city, slots, rng
+        self.truth: Counter[str] = Counter()
         count = len(city.merchant_category)
         self._shipped = rng.uniform(SHIPPED_LOW, SHIPPED_HIGH, count).astype(np.float32)
         self._unreviewed = rng.random(len(city.streamer_merchant)) < UNREVIEWED
@@ -70,6 +75,12 @@ class Care:
         due = rng.poisson(tick.orders[at] * 1.0)
         shipped = rng.binomial(due, self._shipped[merchant])
         redeemed = rng.poisson(tick.orders[at] * _REDEEMED)
+        self.truth["due_48h"] += int(due[~services].sum())
+        self.truth["shipped_48h"] += int(shipped[~services].sum())
+        self.truth["vouchers_redeemed"] += int(redeemed[services].sum())
+        refunds, week = tick.refunds[at], age < 7
+        self.truth["refunds_within_7d"] += int(refunds[week].sum())
+        self.truth["refunds_later"] += int(refunds[~week].sum())
         return [
             _maybe(age, tick.refunds[at] > 0, pa.uint16()),
             _maybe(due, ~services, pa.uint32()),
@@ -83,10 +94,13 @@ class Care:
         responded = rng.poisson(filed * _ANSWERED)
         closed = rng.poisson(filed * _CLOSED)
         minutes = rng.lognormal(np.log(_RESPONSE_MIN), _RESPONSE_LOG_SD, len(filed))
+        resolved = rng.binomial(closed, _RESOLVED)
+        for name, values in (("responded", responded), ("closed", closed), ("resolved", resolved)):
+            self.truth[name] += int(values.sum())
         return [
             pa.array(responded, pa.uint32()),
             _maybe(np.ceil(minutes).astype(np.int64), responded > 0, pa.uint32()),
-            pa.array(rng.binomial(closed, _RESOLVED), pa.uint32()),
+            pa.array(resolved, pa.uint32()),
             pa.array(closed, pa.uint32()),
         ]
 
@@ -107,6 +121,9 @@ class Care:
         outcome = np.searchsorted(self._outcomes, rng.random(n) * self._outcomes[-1])
         latency = self._latency[mode] * rng.lognormal(0, 0.6, n)
         count = 1 + rng.poisson(5, n)
+        self.truth["reviews"] += int(count.sum())
+        for name, number in zip(OUTCOMES, np.bincount(outcome, minlength=3).tolist(), strict=True):
+            self.truth[f"review_rows_{name}"] += number
         return ReviewRows(at, mode, outcome, count, np.ceil(latency).astype(np.int64))
 
 

@@ -63,8 +63,8 @@ class Simulation:
         slots = self.sessions.slots
         self.effects = Effects(self.city, self.sessions, self.injections)
         self.complaints = Complaints(self.city, slots, self.injections, complaint_rng)
-        care = Care(self.city, slots, config.start_ms, care_rng)
-        self._rows = RowMaker(self.city, slots, care, config.partitions)
+        self.care = Care(self.city, slots, config.start_ms, care_rng)
+        self._rows = RowMaker(self.city, slots, self.care, config.partitions)
         self._phases: list[I64] = [np.empty(0, np.int64) for _ in range(config.phases)]
         self._join(live)
         self.now_ms = config.start_ms

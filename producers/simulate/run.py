@@ -63,5 +63,6 @@ class SimulateRun:
             "spikes": sum(a.kind == "F01" for a in anomalies),
             "anomalies": len(anomalies),
             "injected_complaints": dict(self._sim.complaints.injected),
+            "care": dict(self._sim.care.truth),
             "truth": str(self._options.truth),
         }
