@@ -23,6 +23,7 @@ MEASURES = {
     V: ("viewers", "unique_viewers", "clicks", "interactions"),
     ORD: ("orders", "paid_fen", "refunds", "refunded_fen"),
     C: ("complaints",),
+    SampleType.REVIEWS: ("reviews", "latency_ms"),
 }
 
 
