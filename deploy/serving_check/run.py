@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from deploy.errors import UserError
-from deploy.serving_check import disclosure
+from deploy.serving_check import disclosure, sharing
 from deploy.serving_check.alerts import AlertsSize, AlertsTrial
 from deploy.serving_check.verdict import failures, not_run
 from deploy.stack.ports import free_ports
@@ -51,7 +51,7 @@ def run(size: Size, say: Say) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(prefix="livewatch-serving-") as home:
         # No worker: flags and rows are written by the parts, so that what is right is known.
         settings = StackSettings(
-            Path(home) / "stack", free_ports(1), workers=0, partitions=2, screen=False
+            Path(home) / "stack", free_ports(1), workers=0, partitions=2, screen=False, api=True
         )
         stack = RunningStack(settings, say)
         try:
@@ -89,7 +89,11 @@ def _disclosure(place: Place, _: Size) -> dict[str, Any]:
     return disclosure.run(place.stack.settings, place.say)
 
 
-PARTS: dict[str, Part] = {"disclosure": _disclosure, "alerts": _alerts}
+def _sharing(place: Place, _: Size) -> dict[str, Any]:
+    return sharing.run(place.stack.settings, place.say)
+
+
+PARTS: dict[str, Part] = {"disclosure": _disclosure, "sharing": _sharing, "alerts": _alerts}
 
 
 def _wait(seconds: float) -> bool:

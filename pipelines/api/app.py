@@ -11,14 +11,14 @@ from fastapi.responses import JSONResponse, PlainTextResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.exceptions import HTTPException
 
-from pipelines.api import flags, metrics, session
+from pipelines.api import flags, metrics, session, sharing
 from pipelines.api.audit import Access, UnauditedError
 from pipelines.api.errors import ApiError
 from pipelines.api.identity import client_of, too_fast
 from pipelines.api.state import Api
 
 #: Subjects of the API. Another one is a module with a `router`, named here.
-ROUTERS: tuple[APIRouter, ...] = (session.router, flags.router)
+ROUTERS: tuple[APIRouter, ...] = (session.router, flags.router, sharing.router)
 _OPEN = frozenset({"/healthz", "/readyz", "/metrics", "/docs", "/openapi.json"})
 _MAX_BODY = 100_000
 _DESCRIPTION = """Flags of live commerce and what became of them, for agencies and platforms.

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from pipelines.core.ledger.book import Book
+from pipelines.core.ledger.lifecycle import GRADES
 from pipelines.instruments import Declared
 
 REGISTRY = CollectorRegistry()
@@ -45,6 +46,14 @@ UNREADABLE = _counter("clerk_unreadable", "records of the flags' topic that are 
 LENGTH = _gauge("ledger_length", "number of entries of the chain")
 BROKEN = _gauge("ledger_broken", "1 when the chain does not hold: nothing more is written to it")
 FILES = _gauge("ledger_files", "files that are not cleared, by state", "state")
+FALSE_ALERTS = _gauge(
+    "false_alerts_per_day",
+    "achieved false-alert rate: flags overturned in the last seven days, a day, by grade",
+    "grade",
+)
+_WEEK_MS = 7 * 86_400_000
+_OLD_MS = 60 * 86_400_000
+"""Appeals of flags older than this were decided long ago."""
 
 
 class Store:
@@ -57,9 +66,24 @@ class Store:
     )
 
 
-def stand(book: Book) -> None:
+def stand(book: Book, now_ms: int) -> None:
     """Set the gauges of the ledger."""
     LENGTH.set(book.seq)
     FILES.clear()
     for state, count in Tally(book.files[one].state for one in book.active).items():
         FILES.labels(state.value).set(count)
+    for grade, rate in false_alerts_per_day(book, now_ms).items():
+        FALSE_ALERTS.labels(grade).set(rate)
+
+
+def false_alerts_per_day(book: Book, now_ms: int) -> dict[str, float]:
+    """By grade: what people overturned in the last seven days, a day. What nobody appealed is
+    unknown and not in it, so it is a lower bound."""
+    found = dict.fromkeys(GRADES[1:], 0)
+    for file in reversed(book.files.values()):
+        if file.opened_at < now_ms - _OLD_MS:
+            break
+        decided = file.decided
+        if not file.counted and decided is not None and decided.at > now_ms - _WEEK_MS:
+            found[file.grade] = found.get(file.grade, 0) + 1
+    return {grade: count / 7 for grade, count in found.items()}

@@ -98,7 +98,7 @@ class Clerk:
     async def _levels(self) -> None:
         while True:
             await self._ledger.catch_up()
-            metrics.stand(self._ledger.book)
+            metrics.stand(self._ledger.book, self._now_ms())
             while list(self._due(self._ledger.book)):
                 for entry in await self._ledger.append(lambda book: list(self._due(book))):
                     metrics.ENTRIES.labels(entry.kind.value).inc()

@@ -16,6 +16,7 @@ import yaml
 
 from deploy.cli import DELEGATED, app
 from pipelines.alerts import metrics as alert_metrics
+from pipelines.api import metrics as api_metrics
 from pipelines.instruments import Instruments
 from producers import metrics
 
@@ -44,7 +45,7 @@ def names_in(expression: str) -> set[str]:
 
 def declared() -> set[str]:
     out = set(FOREIGN)
-    for one in [*Instruments().declared, *alert_metrics.DECLARED]:
+    for one in [*Instruments().declared, *alert_metrics.DECLARED, *api_metrics.DECLARED]:
         suffixes = ("_bucket", "_count", "_sum") if one.kind == "histogram" else ("",)
         out |= {one.name + suffix for suffix in suffixes}
     for family in metrics.REGISTRY.collect():

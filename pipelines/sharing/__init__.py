@@ -1,0 +1,1 @@
+"""What other agencies' and platforms' systems read over HTTP: figures per role, and a stream."""
