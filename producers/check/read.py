@@ -88,12 +88,16 @@ def _csv(path: Path, sample: SampleType) -> Iterator[Any]:
     with path.open(encoding="utf-8", newline="") as file:
         for row in csv.DictReader(file, restkey="beyond the header", strict=True):
             yield {
-                name: _FLAGS.get(value, value) if name in flags else _cell(value, name in numbers)
+                name: _flag(value) if name in flags else _cell(value, name in numbers)
                 for name, value in row.items()
             }
 
 
 _FLAGS = {"true": True, "false": False, "": None}
+
+
+def _flag(value: Any) -> Any:
+    return _FLAGS.get(value.lower(), value) if isinstance(value, str) else value
 
 
 def _cell(value: Any, number: bool) -> Any:

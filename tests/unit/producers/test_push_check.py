@@ -17,6 +17,7 @@ import pytest
 from producers import cli
 from producers.gateway.parse import JSON, parse
 from schemas.batch import encode
+from schemas.generate.examples import example
 from schemas.telemetry import SampleType
 from tests.unit.gateway.test_parse import NOW, row
 
@@ -60,6 +61,27 @@ def test_a_good_file_passes(
     path = written(tmp_path, suffix, ROWS)
     assert call(monkeypatch, str(path), "--as", "orders") == 0
     assert "3 rows, 0 refused" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("sample", list(SampleType))
+@pytest.mark.parametrize("suffix", FORMATS[:4])
+def test_every_column_of_every_sample_type_is_read_in_every_format(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    suffix: str,
+    sample: SampleType,
+) -> None:
+    good, odd = example(sample), example(sample) | {"streamer_certified": "perhaps"}
+    path = written(tmp_path, suffix, [good] if suffix == ".parquet" else [good, odd])
+    code = call(monkeypatch, str(path), "--as", sample.value)
+    out = capsys.readouterr().out
+    if suffix == ".parquet":  # a column has one type there
+        assert (code, "1 rows, 0 refused" in out) == (0, True)
+    else:
+        assert code == 1
+        assert "row 1: streamer_certified: must be true or false or null" in out
+        assert "2 rows, 1 refused" in out
 
 
 @pytest.mark.parametrize("suffix", FORMATS[:4])

@@ -238,3 +238,26 @@ def test_chunks_of_a_long_file_stay_in_order(tmp_path: Path) -> None:
     chunks = list(series.rows(maker, 0))
     assert len(chunks) > 1
     assert sum(c.rows.num_rows for c in chunks) == 120_000
+
+
+def test_reviews_with_a_certificate_from_a_column(tmp_path: Path) -> None:
+    text = "at,who,ok\n2025-03-14 01:00:00,human,true\n2025-03-14 01:00:10,machine,false\n"
+    mapping = Mapping(
+        SampleType.REVIEWS, "at", constants={"outcome": "warned", "brand_type": "emerging"},
+        columns={"mode": "who", "streamer_certified": "ok"},
+    )  # fmt: skip
+    table, _, _ = replay(write(tmp_path / "r.csv", text), mapping)
+    assert table["mode"].to_pylist() == ["human", "machine"]
+    assert table["streamer_certified"].to_pylist() == [True, False]
+    assert set(table["outcome"].to_pylist()) == {"warned"}
+    assert set(table["brand_type"].to_pylist()) == {"emerging"}
+    assert table["reviews"].to_pylist() == [1, 1]
+
+
+def test_a_certificate_is_true_or_false(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="streamer_certified: must be true or false"):
+        Mapping(SampleType.REVIEWS, "at", constants={"streamer_certified": "yes"})
+    path = write(tmp_path / "r.csv", "at,ok\n2025-03-14 01:00:00,perhaps\n")
+    mapping = Mapping(SampleType.REVIEWS, "at", columns={"streamer_certified": "ok"})
+    with pytest.raises(UsageError, match="ok: must be true or false"):
+        replay(path, mapping)
