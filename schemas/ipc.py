@@ -80,6 +80,8 @@ def _sizes(stream: bytes, vector: int, body: int) -> list[int]:
     sizes = []
     for n in range(count):
         offset, length = _buffer(stream, vector + 4 + 16 * n)
+        if not 0 <= offset <= len(stream) or not 0 <= length <= len(stream):
+            raise ValueError("a buffer is outside of the stream")
         if length:
             said: int = _i64(stream, body + offset)[0]
             if said < _PLAIN:

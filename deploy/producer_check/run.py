@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
 import json
 import subprocess
 import sys
@@ -14,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from deploy.check import http_fuzz, personal_data, sdk_faults, second_language
+from deploy.check import fuzz, http_fuzz, personal_data, sdk_faults, second_language
 from deploy.check.warehouse import Warehouse
 from deploy.errors import StackError
 from deploy.producer_check.city import OWN, GatewayProcess, Parties
@@ -160,12 +158,8 @@ def _fuzz(size: Size, say: Say) -> dict[str, Any]:
     found = http_fuzz.run(size.fuzz_s, size.seed)
     for line in found.failures.values():
         say(f"FAILED: {line}")
-    cases, crashes = found.cases, found.crashes
-    if importlib.util.find_spec("deploy.check.fuzz") is not None:
-        decoder = importlib.import_module("deploy.check.fuzz")
-        more = decoder.run(size.decoder_cases, size.seed)
-        cases, crashes = cases + more[0], crashes + more[1]
-    return {"fuzz_cases": cases, "fuzz_crashes": crashes}
+    cases, crashes = fuzz.run(size.decoder_cases, size.seed)
+    return {"fuzz_cases": found.cases + cases, "fuzz_crashes": found.crashes + crashes}
 
 
 def _bench(seconds: float) -> dict[str, Any]:

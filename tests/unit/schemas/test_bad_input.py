@@ -97,6 +97,18 @@ def test_what_is_compressed_within_bounds_is_read(sample: SampleType, codec: str
     assert inflated_bytes(GOOD[sample]) == 0
 
 
+def test_a_buffer_of_negative_length_does_not_hide_a_bomb() -> None:
+    big = pa.array(["\0" * (MAX_INFLATED + 1), "0" * 32])
+    value = bytearray(compressed(rows(room_pid=big), "zstd"))
+    said = struct.pack("<q", MAX_INFLATED + 33)
+    body = value.index(said)  # the bomb's own first eight bytes
+    lengths = [at for at in range(0, body, 8) if struct.unpack_from("<q", value, at)[0] == 16]
+    assert lengths
+    for at in lengths:
+        struct.pack_into("<q", value, at, -(1 << 40))
+    refused(bytes(value))
+
+
 def test_a_great_many_columns() -> None:
     names = [f"c{i}" for i in range(20_000)]
     schema = pa.schema([*ARROW[VIEWERS], *((name, pa.int8()) for name in names)])
