@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .policy import SpikePolicy
-from .spike_filter import peek
-from .spike_state import SpikeState
+from .spike_filter import peek, slot_numbers
+from .spike_state import Slots, SpikeState
 
 VERSION = 1
 STATISTIC = "spike_log_odds"
@@ -64,6 +64,15 @@ class Dossiers(NamedTuple):
             "policy": asdict(policy),
         }
         return json.dumps(told, separators=(",", ":"), allow_nan=False)
+
+
+def suspects(state: SpikeState, slots: Slots, inputs: BinInputs, policy: SpikePolicy) -> Index:
+    """Positions in ``slots`` [n] whose odds the closed bin can raise: more complaints than were
+    usual in the bin before, for the same orders. A copy of all would cost more than the filter."""
+    index = slot_numbers(state, slots)
+    last = (state.cursor[index] - 1) % policy.window_bins
+    usual = state.ring_expected[index, last] / np.maximum(state.ring_exposure[index, last], 1e-6)
+    return np.flatnonzero((inputs.counts > 0) & (inputs.counts > 0.9 * usual * inputs.exposure))
 
 
 def gather(

@@ -13,7 +13,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .dossier import BinInputs, Dossiers, gather
+from .dossier import BinInputs, Dossiers, gather, suspects
 from .episodes import EpisodeBook, EpisodeEvent, EventKind
 from .policy import DEFAULT_POLICY, SpikePolicy
 from .spike_filter import expected, observe, peek
@@ -61,9 +61,9 @@ class SpikeDetector:
         frozen = self.book.in_episode(slots)
         which = _as_slice(slots)
         inputs = _inputs(len(slots), counts, exposure, prior_mean, prior_weight)
-        # Before the bin changes the state. A zero only lowers the score, so it opens nothing.
-        grown = np.flatnonzero(inputs.counts > 0)
-        before = gather(self.state, slots.astype(np.int64), inputs, grown, bin_start_ms)
+        # Before the bin changes the state.
+        which_may = suspects(self.state, which, inputs, self.policy)
+        before = gather(self.state, slots.astype(np.int64), inputs, which_may, bin_start_ms)
         scores = observe(
             self.state, which, counts, exposure, prior_mean, prior_weight, self.policy, frozen
         )

@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 import pytest
 
+from pipelines.core.detect import Grade
 from pipelines.core.flags import Entity, flag_event
 from tests.integration.ledger.conftest import NOW, Desk, event
 from tests.unit.detect.test_dossier import spike_events
@@ -202,11 +203,7 @@ def test_the_commands(desk: Desk) -> None:
 
 
 def test_the_evidence_of_a_flag(desk: Desk, tmp_path: Path) -> None:
-    (told,) = [
-        e
-        for e in spike_events()
-        if e.series == 3 and e.kind == "opened" and e.grade.name != "WATCH"
-    ][:1]
+    told = next(e for e in spike_events() if e.series == 3 and e.evidence and e.grade > Grade.WATCH)
     entity = Entity("merchant", "evidence<b>", "p01", "food", "310101")
     flag = flag_event(told, entity, NOW, NOW)
     desk.raise_flag(flag)
