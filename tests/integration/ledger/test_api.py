@@ -205,7 +205,8 @@ def test_the_commands(desk: Desk) -> None:
 def test_the_evidence_of_a_flag(desk: Desk, tmp_path: Path) -> None:
     told = next(e for e in spike_events() if e.series == 3 and e.evidence and e.grade > Grade.WATCH)
     entity = Entity("merchant", "evidence<b>", "p01", "food", "310101")
-    flag = flag_event(told, entity, NOW, NOW)
+    # Its bins are of 1970, and rows of then are past their retention.
+    flag = dataclasses.replace(flag_event(told, entity, NOW, NOW), onset=NOW)
     desk.raise_flag(flag)
     desk.flag(flag.flag_id)
     out = tmp_path / "flag.json"

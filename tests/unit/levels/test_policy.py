@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pipelines.core.ledger.book import Book
@@ -134,6 +134,7 @@ def files(draw: st.DrawFn) -> list[FlagFile]:
     ]
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(files(), st.integers(0, 400), st.integers(0, 400))
 def test_a_level_never_falls_and_a_higher_one_tells_all_whom_a_lower_one_tells(
     some: list[FlagFile], first: int, later: int
