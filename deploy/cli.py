@@ -81,6 +81,7 @@ _delegate("topics", "pipelines.cli", "Create the Kafka topics.")
 _delegate("api", "pipelines.api.command", "Serve flags by HTTP, and keep the ledger.")
 _delegate("alerts", "pipelines.alerts.command", "Tell flags to Alertmanager and webhooks.")
 _delegate("backtest", "pipelines.backtest.command", "A detector on recorded series.")
+_delegate("report", "pipelines.report.command", "The industry report of a day, week or month.")
 _delegate("screen", "grafana.screen.cli", "Serve the page with indicators and flags.")
 
 

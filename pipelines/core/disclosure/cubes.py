@@ -116,9 +116,23 @@ class _Search:
         return np.broadcast_to(some, self.shape)
 
     def best(self, cell: Cell, price: Floats, revealing: bool) -> list[Cell] | None:
-        """Corners of the cheapest cube that leaves a wide enough interval; None without one."""
+        """Corners of the cheapest cube that leaves a wide enough interval; None without one.
+
+        Rather than give up the total of everything, a revealing cell makes do with the floor.
+        """
+        found = self._first(cell, price, SHARE if revealing else 0.0)
+        if not revealing or found is None or not self._costs_everything(found, price):
+            return found
+        other = self._first(cell, price, 0.0)
+        return found if other is None or self._costs_everything(other, price) else other
+
+    def _costs_everything(self, corners: list[Cell], price: Floats) -> bool:
+        everything = tuple(n - 1 for n in self.shape)
+        return everything in corners and bool(price[everything] > 0)
+
+    def _first(self, cell: Cell, price: Floats, share: float) -> list[Cell] | None:
         for spanned in self._spans(cell):
-            cost = self._cost(cell, spanned, price, revealing)
+            cost = self._cost(cell, spanned, price, share)
             at = np.unravel_index(int(np.argmin(cost)), cost.shape)
             if np.isfinite(cost[at]):
                 return self._corners(cell, spanned, at)
@@ -134,7 +148,7 @@ class _Search:
                 if spanned:
                     yield spanned
 
-    def _cost(self, cell: Cell, spanned: tuple[int, ...], price: Floats, revealing: bool) -> Floats:
+    def _cost(self, cell: Cell, spanned: tuple[int, ...], price: Floats, share: float) -> Floats:
         """Price [partner along each spanned axis]; infinite where the cube does not protect."""
         grid = tuple(self.shape[a] for a in spanned)
         cost = np.zeros(grid)
@@ -155,8 +169,8 @@ class _Search:
         for i, axis in enumerate(spanned):
             cost[(slice(None),) * i + (cell[axis],)] = np.inf
         for name, values in self.view.measures.items():
-            share = SHARE * float(values[cell]) if revealing else 0.0
-            cost[up[name] + down[name] < max(self.view.floor[name], share)] = np.inf
+            need = max(self.view.floor[name], share * float(values[cell]))
+            cost[up[name] + down[name] < need] = np.inf
         return cost
 
     def _barred(self, spanned: tuple[int, ...]) -> Mask:
