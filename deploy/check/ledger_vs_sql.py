@@ -158,5 +158,5 @@ def _wrong_sums(
     told = warehouse.rows(f"SELECT {sums} FROM {view} WHERE {known}")[0]  # noqa: S608 - own names
     totals: npt.NDArray[np.int64] = np.zeros(len(names), np.int64)
     for entry in entries:
-        totals += [entry.sums[name] for name in names]
+        totals += [entry.sums.get(name, 0) for name in names]
     return int((totals != np.asarray(told, np.int64)).sum())

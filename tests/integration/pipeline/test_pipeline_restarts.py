@@ -27,6 +27,7 @@ MEASURE = {
     SampleType.VIEWERS: "viewers",
     SampleType.ORDERS: "paid_fen",
     SampleType.COMPLAINTS: "complaints",
+    SampleType.REVIEWS: "reviews",
 }
 
 
