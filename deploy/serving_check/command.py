@@ -9,9 +9,15 @@ from typing import Annotated
 
 import typer
 
+from deploy.errors import UsageError
+
 
 def serving_check(
     short: Annotated[bool, typer.Option("--short", help="A small run.")] = False,
+    only: Annotated[
+        list[str] | None,
+        typer.Option(help="Parts: disclosure, panels, alerts, sharing.", show_default="all"),
+    ] = None,
 ) -> None:
     """Prove that what people see is right, reaches whom it concerns once, and nobody else.
 
@@ -24,8 +30,14 @@ def serving_check(
         livewatch serving-check
 
         livewatch serving-check --short
+
+        livewatch serving-check --only disclosure --only panels
     """
-    from deploy.serving_check.run import SHORT, Size, run
+    from deploy.serving_check.run import PARTS, SHORT, Size, run
+
+    wanted = only or list(PARTS)
+    if unknown := set(wanted) - PARTS.keys():
+        raise UsageError(f"--only: there is no part {sorted(unknown)[0]}: {', '.join(PARTS)}")
 
     began = time.monotonic()
 
@@ -33,7 +45,7 @@ def serving_check(
         sys.stdout.write(f"[{time.monotonic() - began:6.1f} s] {line}\n")
         sys.stdout.flush()
 
-    report = run(SHORT if short else Size(), say)
+    report = run(SHORT if short else Size(), wanted, say)
     sys.stdout.write(json.dumps(report, ensure_ascii=False) + "\n")
     if not report["passed"]:
         raise typer.Exit(1)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from deploy.errors import UserError
-from deploy.serving_check import disclosure, sharing
+from deploy.serving_check import disclosure, panels, sharing
 from deploy.serving_check.alerts import AlertsSize, AlertsTrial
 from deploy.serving_check.verdict import failures, not_run
 from deploy.stack.ports import free_ports
@@ -43,20 +43,22 @@ class Place:
 Part = Callable[[Place, Size], dict[str, Any]]
 
 
-def run(size: Size, say: Say) -> dict[str, Any]:
-    """The report; `passed` says whether everything that ran held."""
+def run(size: Size, wanted: Collection[str], say: Say) -> dict[str, Any]:
+    """The report; `passed` says whether everything that ran held. `wanted`: names of PARTS."""
     began = time.monotonic()
     report: dict[str, Any] = {}
     broken: list[str] = []
     with tempfile.TemporaryDirectory(prefix="livewatch-serving-") as home:
         # No worker: flags and rows are written by the parts, so that what is right is known.
         settings = StackSettings(
-            Path(home) / "stack", free_ports(1), workers=0, partitions=2, screen=False, api=True
+            Path(home) / "stack", free_ports(1), workers=0, partitions=2, api=True
         )
         stack = RunningStack(settings, say)
         try:
             stack.await_ready(_wait)
             for name, part in PARTS.items():
+                if name not in wanted:
+                    continue
                 say(name)
                 directory = Path(home) / name
                 directory.mkdir()
@@ -93,7 +95,17 @@ def _sharing(place: Place, _: Size) -> dict[str, Any]:
     return sharing.run(place.stack.settings, place.say)
 
 
-PARTS: dict[str, Part] = {"disclosure": _disclosure, "sharing": _sharing, "alerts": _alerts}
+def _panels(place: Place, _: Size) -> dict[str, Any]:
+    return panels.run(place.stack.settings, place.say)
+
+
+#: In order: the first fills the warehouse, and the last raises flags that the alerts would tell.
+PARTS: dict[str, Part] = {
+    "disclosure": _disclosure,
+    "panels": _panels,
+    "alerts": _alerts,
+    "sharing": _sharing,
+}
 
 
 def _wait(seconds: float) -> bool:

@@ -20,6 +20,9 @@ def _none(name: str) -> Callable[[Report], bool]:
 #: Column to (what is wrong when it does not hold, the rule).
 RULES: dict[str, tuple[str, Callable[[Report], bool]]] = {
     "panels_ok": ("a panel is not right", _whole("panels_ok", "panels")),
+    "hostile_answers_unclear": (
+        "hostile input got no clear answer", _none("hostile_answers_unclear"),
+    ),
     "key_panels_agreeing": ("key panels differ", lambda r: r["key_panels_agreeing"] >= 10),
     "browser_panels_drawn": ("a browser drew nothing", lambda r: r["browser_panels_drawn"] > 0),
     "console_errors": ("the page has errors", _none("console_errors")),

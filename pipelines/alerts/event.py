@@ -10,6 +10,8 @@ import msgspec
 
 SOURCE = "/livewatch/flags"
 CONTENT_TYPE = "application/cloudevents+json"
+CLOUD = {"specversion": "1.0", "source": SOURCE, "datacontenttype": "application/json"}
+"""What every event of ours says of itself."""
 ENDS = frozenset({"cleared", "ended"})
 
 
@@ -55,20 +57,14 @@ def decode(value: bytes | None) -> tuple[FlagRecord, dict[str, Any]]:
 
 def cloud_event(record: FlagRecord, told: dict[str, Any], level: str) -> bytes:
     """CloudEvents 1.0, structured JSON. Made once and kept, so that every telling is the same."""
-    return json.dumps(
-        {
-            "specversion": "1.0",
-            "id": record.id,
-            "source": SOURCE,
-            "type": f"livewatch.flag.{record.event}.v1",
-            "subject": record.flag_id,
-            "time": rfc3339(record.decided_at),
-            "datacontenttype": "application/json",
-            "data": told | {"level": level},
-        },
-        ensure_ascii=False,
-        separators=(",", ":"),
-    ).encode()
+    event = CLOUD | {
+        "id": record.id,
+        "type": f"livewatch.flag.{record.event}.v1",
+        "subject": record.flag_id,
+        "time": rfc3339(record.decided_at),
+        "data": told | {"level": level},
+    }
+    return json.dumps(event, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def rfc3339(ms: int) -> str:

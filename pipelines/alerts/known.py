@@ -28,8 +28,13 @@ class Known:
 
 def known(sql: sqlite3.Connection, record: FlagRecord) -> Known:
     """The flag as it was before this event; a new one where it was not there."""
-    found = sql.execute(f"{_SELECT} WHERE flag_id = ?", (record.flag_id,)).fetchone()
-    return Known(_new(record)) if found is None else _read(found)
+    return known_by_id(sql, record.flag_id) or Known(_new(record))
+
+
+def known_by_id(sql: sqlite3.Connection, flag_id: str) -> Known | None:
+    """A flag that an event told of; None where none did."""
+    found = sql.execute(f"{_SELECT} WHERE flag_id = ?", (flag_id,)).fetchone()
+    return None if found is None else _read(found)
 
 
 def advanced(file: FlagFile, record: FlagRecord) -> FlagFile:

@@ -24,7 +24,8 @@ from pipelines.alerts import metrics, receivers
 from pipelines.alerts.backoff import Backoff
 from pipelines.alerts.deliver import Deliverer
 from pipelines.alerts.errors import AlertsError
-from pipelines.alerts.intake import Intake
+from pipelines.alerts.intake import Intake, LevelIntake
+from pipelines.alerts.levels import LevelTaker
 from pipelines.alerts.notify import Notifier
 from pipelines.alerts.outbox import Outbox
 from pipelines.alerts.receivers import Receiver
@@ -54,6 +55,8 @@ class Service:
         self._client = httpx.AsyncClient(trust_env=False, timeout=settings.timeout_s)
         taker = Taker(self.outbox, self._receivers, routing, begin)
         self.intake = Intake(bootstrap, self.outbox, taker, self._wake)
+        levels = LevelTaker(self.outbox, self._receivers, begin)
+        self.levels = LevelIntake(bootstrap, self.outbox, levels, self.intake)
         self._deliverers = [self._deliverer(one, settings) for one in self._receivers]
         self._notifier: Notifier | None = None
         if settings.alertmanagers():
@@ -64,7 +67,11 @@ class Service:
 
     async def run(self, pages: uvicorn.Server) -> None:
         """Until the server of the pages is asked to end, or a part fails."""
-        work: list[Coroutine[Any, Any, None]] = [self.intake.run(), self._stand()]
+        work: list[Coroutine[Any, Any, None]] = [
+            self.intake.run(),
+            self.levels.run(),
+            self._stand(),
+        ]
         work += [deliverer.run() for deliverer in self._deliverers]
         if self._notifier:
             work.append(self._notifier.run())

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from kafka import KafkaProducer
 
 from deploy.serving_check import alertmanager as real
 from deploy.serving_check.alerts_process import AlertsProcess
@@ -24,7 +25,8 @@ from deploy.serving_check.flag_events import FlagWriter, flag, later
 from deploy.serving_check.webhook import Heard, Mood, Webhook
 from deploy.stack.ports import free_run
 from pipelines.core.flags import FlagEvent
-from pipelines.topics import FLAGS_TOPIC
+from pipelines.core.ledger.entry import GENESIS, Draft, Kind, chained
+from pipelines.topics import FLAGS_TOPIC, LEDGER_TOPIC
 
 KEY = bytes(range(32))
 WAIT = 25.0
@@ -178,6 +180,24 @@ def test_dead_letters_are_kept_and_replayed(desk: Desk) -> None:
     assert not desk.hook.heard
     assert desk.command("replay", "--receiver", "p01") == "3 events are owed again\n"
     desk.wait("told", lambda: sorted(desk.ids("/p01")) == sorted(map(id_of, flags)))
+
+
+def test_a_level_that_rises_with_time_is_told_from_the_ledger(desk: Desk, kafka: Any) -> None:
+    kafka.create_topics(1, LEDGER_TOPIC)
+    try:
+        notice = flag(1)
+        details = {"level": "warning", "recipients": ["commission"], "reasons": []}
+        level = f"level:{notice.flag_id}:warning"
+        draft = Draft(level, notice.flag_id, Kind.LEVEL, "clerk", "system", "", details)
+        entry = chained(draft, 0, GENESIS, notice.decided_at + 1)
+        # The entry is there first: it waits for its flag.
+        with KafkaProducer(bootstrap_servers=kafka.bootstrap) as producer:
+            producer.send(LEDGER_TOPIC, entry.to_bytes(), partition=0).get(30)
+        desk.writer.write([notice])
+        desk.wait("told", lambda: desk.ids("/commission") == [level])
+        assert set(desk.ids("/p01")) == {id_of(notice), level}
+    finally:
+        kafka.delete_topics(LEDGER_TOPIC)
 
 
 def test_asked_to_end_it_ends(desk: Desk) -> None:

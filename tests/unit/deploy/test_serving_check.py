@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from deploy.serving_check import panels
 from deploy.serving_check.alerts import event_id, judge, owed
 from deploy.serving_check.flag_events import flag, later
 from deploy.serving_check.verdict import failures, not_run
@@ -14,8 +15,9 @@ from deploy.serving_check.webhook import Heard
 from pipelines.core.flags import FlagEvent
 
 GOOD: dict[str, Any] = {
-    "panels": 100, "panels_ok": 100, "key_panels_agreeing": 12, "browser_panels_drawn": 100,
-    "console_errors": 0, "alerts_raised": 60, "alerts_delivered": 60, "alerts_doubled": 0,
+    "panels": 100, "panels_ok": 100, "hostile_answers_unclear": 0, "key_panels_agreeing": 12,
+    "browser_panels_drawn": 100, "console_errors": 0, "alerts_raised": 60,
+    "alerts_delivered": 60, "alerts_doubled": 0,
     "cells_recovered_by_differencing": 0, "foreign_rows_seen": 0,
     "database_roles": "not run: no server", "slowest_query_ms": 140.0,
 }  # fmt: skip
@@ -29,7 +31,8 @@ def test_all_is_well() -> None:
 @pytest.mark.parametrize(
     "change",
     [
-        {"panels_ok": 99}, {"panels": 0, "panels_ok": 0}, {"key_panels_agreeing": 9},
+        {"panels_ok": 99}, {"hostile_answers_unclear": 1}, {"panels": 0, "panels_ok": 0},
+        {"key_panels_agreeing": 9},
         {"browser_panels_drawn": 0}, {"console_errors": 1}, {"alerts_delivered": 59},
         {"alerts_raised": 0, "alerts_delivered": 0}, {"alerts_doubled": 1},
         {"cells_recovered_by_differencing": 1}, {"foreign_rows_seen": 1},
@@ -44,6 +47,32 @@ def test_a_column_that_was_not_filled_in_is_named_and_not_judged() -> None:
     some = {k: v for k, v in GOOD.items() if k != "console_errors"} | {"panels_ok": None}
     assert not_run(some) == ["panels_ok", "console_errors"]
     assert failures(some) == []
+
+
+# -- panels -----------------------------------------------------------------------------------
+
+
+def column(kind: str, *values: Any, name: str = "time") -> dict[str, Any]:
+    return {"name": name, "type": kind, "values": list(values)}
+
+
+@pytest.mark.parametrize(
+    ("found", "says"),
+    [
+        ({"status": "ok", "columns": [column("time", 1, 2, 2), column("number", 3, None, 4)]}, ""),
+        ({"status": "ok", "columns": [column("time", 3, 2, None)]}, ""),
+        ({"status": "ok", "columns": [column("string", "b", "a")]}, ""),
+        ({"status": "ok", "columns": [column("time", 1, 3, 2)]}, "order"),
+        ({"status": "ok", "columns": []}, "name"),
+        ({"status": "ok", "columns": [column("number", 1, name="")]}, "name"),
+        ({"status": "error", "error": {"en": "unknown column"}}, "unknown column"),
+        ({"status": "missing"}, "missing"),
+    ],
+)
+def test_a_panel_is_right_when_it_is_answered_in_order(found: dict[str, Any], says: str) -> None:
+    told = panels.judge("orders", found)
+    assert says in told
+    assert bool(told) == bool(says)
 
 
 # -- alerts -----------------------------------------------------------------------------------

@@ -1,0 +1,175 @@
+"""What the ledger adds to flags: levels that rise with time or repetition, and flags overturned.
+
+The clerk (`livewatch api`) writes these entries; where none runs there are none, and the flags are
+told at the level that they have by themselves. An entry that says no more than what was told
+already is passed over.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Sequence
+from typing import Any
+
+from pipelines.alerts.event import CLOUD, rfc3339
+from pipelines.alerts.known import Known, known_by_id, remember
+from pipelines.alerts.outbox import Outbox
+from pipelines.alerts.receivers import Receiver
+from pipelines.alerts.routing import Desk, Route
+from pipelines.core.ledger.entry import Entry, EntryError, Kind
+from pipelines.core.ledger.lifecycle import Level
+
+
+class NotYetError(Exception):
+    """An entry speaks of a flag that was not read yet; `taken` entries before it were taken."""
+
+    def __init__(self, taken: int) -> None:
+        super().__init__("the flag was not read yet")
+        self.taken = taken
+
+
+class LevelTaker:
+    """Entries of the ledger into the outbox, in one transaction with the position behind them.
+
+    What was written before `from_ms` is history and told to nobody.
+    """
+
+    def __init__(self, outbox: Outbox, receivers: Sequence[Receiver], from_ms: int) -> None:
+        self._outbox, self._receivers, self._from_ms = outbox, receivers, from_ms
+
+    def take(
+        self,
+        topic: str,
+        topic_id: str,
+        values: Sequence[tuple[int, bytes | None]],
+        now_ms: int,
+        *,
+        all_flags_read: bool,
+    ) -> int:
+        """(offset, value) of records in order; returns how many led to something to tell.
+
+        Raises NotYetError where a flag is unknown and flags are still to be read: what was before
+        it is taken.
+        """
+        told = taken = 0
+        waits = False
+        with self._outbox.transaction() as sql:
+            for offset, value in values:
+                outcome = self._one(sql, value, now_ms)
+                if outcome is None and not all_flags_read:
+                    waits = True
+                    break
+                told += bool(outcome)
+                taken += 1
+                sql.execute(
+                    "INSERT OR REPLACE INTO positions VALUES (?, 0, ?, ?)",
+                    (topic, topic_id, offset + 1),
+                )
+        if waits:
+            raise NotYetError(taken)
+        return told
+
+    def _one(self, sql: sqlite3.Connection, value: bytes | None, now_ms: int) -> bool | None:
+        """Whether it was told; None where its flag is not known."""
+        try:
+            entry = Entry.from_bytes(value or b"")
+        except EntryError:
+            return False  # `livewatch flags verify` tells of it
+        if entry.kind not in (Kind.LEVEL, Kind.OVERTURNED) or entry.at < self._from_ms:
+            return False
+        before = known_by_id(sql, entry.flag_id)
+        if before is None:
+            return None
+        if sql.execute("SELECT 1 FROM events WHERE id = ?", (entry.entry_id,)).fetchone():
+            return False
+        route = _route(entry, before)
+        if route.level is Level.NONE:
+            return False
+        self._tell(sql, entry, before, route, now_ms)
+        return True
+
+    def _tell(
+        self, sql: sqlite3.Connection, entry: Entry, before: Known, route: Route, now_ms: int
+    ) -> None:
+        flag = _last_told(sql, entry.flag_id)
+        number = sql.execute(
+            "INSERT INTO events (id, flag_id, level, why, taken_ms, body) VALUES (?,?,?,'',?,?)",
+            (entry.entry_id, entry.flag_id, route.level, now_ms, _body(entry, flag, route)),
+        ).lastrowid
+        desks = before.desks | route.desks
+        remember(sql, before.file, route, desks)
+        sql.executemany(
+            "INSERT INTO deliveries VALUES (?, ?, ?, 'waiting', 0, ?, ?, NULL, '')",
+            [
+                (number, receiver.name, entry.flag_id, now_ms, now_ms)
+                for receiver in self._receivers
+                if receiver.wants(desks, route.level)
+            ],
+        )
+        if entry.kind is Kind.OVERTURNED:
+            sql.execute(
+                "UPDATE alerts SET ends_ms = max(starts_ms + 1, ?) WHERE flag_id = ?"
+                " AND ends_ms IS NULL",
+                (entry.at, entry.flag_id),
+            )
+        elif before.file.over_at is None:
+            _alert(sql, entry, route, desks)
+
+
+def _route(entry: Entry, before: Known) -> Route:
+    """A level above what was told goes to its recipients, an end to whoever was told."""
+    if entry.kind is Kind.OVERTURNED:
+        return Route(before.file.level, before.desks)
+    level = Level.of(str(entry.details.get("level", "none")))
+    told = frozenset(Desk.parse(str(one)) for one in entry.details.get("recipients", ()))
+    if level <= before.file.level or not told:
+        return Route(Level.NONE)
+    return Route(level, told)
+
+
+def _last_told(sql: sqlite3.Connection, flag_id: str) -> dict[str, Any]:
+    """What the flag's last event said."""
+    found = sql.execute(
+        "SELECT body FROM events WHERE flag_id = ? ORDER BY number DESC LIMIT 1", (flag_id,)
+    ).fetchone()
+    data: dict[str, Any] = {} if found is None else json.loads(found[0])["data"]
+    return data
+
+
+def _body(entry: Entry, flag: dict[str, Any], route: Route) -> bytes:
+    data = flag | {"event": entry.kind.value, "level": route.level.word}
+    data |= {"reasons": entry.details.get("reasons", []), "number": entry.seq}
+    event = CLOUD | {
+        "id": entry.entry_id,
+        "type": f"livewatch.flag.{entry.kind.value}.v1",
+        "subject": entry.flag_id,
+        "time": rfc3339(entry.at),
+        "data": data,
+    }
+    return json.dumps(event, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def _alert(sql: sqlite3.Connection, entry: Entry, route: Route, desks: frozenset[Desk]) -> None:
+    """The flag's alert again, at its new level and for the desks of that."""
+    found = sql.execute(
+        "SELECT labels, annotations FROM alerts WHERE flag_id = ? ORDER BY level DESC LIMIT 1",
+        (entry.flag_id,),
+    ).fetchone()
+    if found is None:
+        return
+    labels = json.loads(found[0]) | {
+        "level": route.level.word,
+        "desks": "," + ",".join(sorted(str(desk) for desk in desks)) + ",",
+    }
+    reasons = entry.details.get("reasons", [])
+    why = {f"reason_{lang}": "; ".join(str(r[lang]) for r in reasons) for lang in ("zh", "en")}
+    annotations = json.loads(found[1]) | {"event_id": entry.entry_id} | why
+    sql.execute(
+        "INSERT OR IGNORE INTO alerts (flag_id, level, labels, annotations, starts_ms)"
+        " VALUES (?,?,?,?,?)",
+        (
+            entry.flag_id, route.level, json.dumps(labels, ensure_ascii=False),
+            json.dumps(annotations, ensure_ascii=False), entry.at,
+        ),
+    )  # fmt: skip
