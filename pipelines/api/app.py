@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Awaitable, Callable
 
+import structlog
 from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, PlainTextResponse
@@ -17,6 +18,7 @@ from pipelines.api.errors import ApiError
 from pipelines.api.identity import client_of, too_fast
 from pipelines.api.state import Api
 
+log = structlog.get_logger("livewatch.api")
 #: Subjects of the API. Another one is a module with a `router`, named here.
 ROUTERS: tuple[APIRouter, ...] = (session.router, flags.router, sharing.router)
 _OPEN = frozenset({"/healthz", "/readyz", "/metrics", "/docs", "/openapi.json"})
@@ -54,7 +56,11 @@ async def _recorded(api: Api, request: Request, call_next: Next) -> Response:
     if wait:
         return too_fast(wait).response()
     access = request.state.access = Access(api.now_ms(), request.method, client)
-    response = await _sized(request, call_next)
+    try:
+        response = await _sized(request, call_next)
+    except Exception:  # an error of ours: on record as any other access, and told to nobody
+        log.exception("a route failed", method=request.method)
+        response = ApiError(500, "internal", "cannot be answered").response()
     route = request.scope.get("route")
     access.route = getattr(route, "path", "unknown")
     access.http_status = response.status_code
