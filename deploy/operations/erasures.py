@@ -16,6 +16,7 @@ from deploy.errors import StackError, UsageError
 from deploy.operations import changelog, tables
 from deploy.operations.target import Target, admin, refuse_while_working
 from pipelines.core.erasure import ERASED, Erasure, Erasures
+from pipelines.core.fold.sessions import Session
 from pipelines.topics import bounds_ms
 from pipelines.warehouse.migrate import Executor
 
@@ -46,6 +47,7 @@ KEEP = {
     TABLE: "the proof itself",
 }
 _COLUMNS = "erasure_id, platform_id, session_id, before, erased_at, erased_by, reason, tool"
+_SINCE = 1 + Session.__slots__.index("since")
 Row = tuple[Any, ...]
 
 
@@ -168,9 +170,9 @@ def names_in(found: changelog.Checkpoint, rules: Erasures) -> list[str]:
     out = []
     for name, value in found.entries.items():
         if name.startswith("sessions/"):
-            # [slot, platform, session, six dimensions, district, category, first minute]
+            # [slot, platform, session, dimensions, ...]: the fields of a Session, after its slot
             rows = json.loads(value)
-            out += [f"session {r[2]}" for r in rows if rules.covers(r[1], r[2], r[-1])]
+            out += [f"session {r[2]}" for r in rows if rules.covers(r[1], r[2], r[_SINCE])]
         elif name == "keys/merchant":
             through = found.head["closed_through"]
             out += [

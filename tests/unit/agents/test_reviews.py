@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
 
+from deploy.operations.erasures import names_in
 from pipelines.agents.fold import FoldStage
+from pipelines.core.erasure import Erasure, Erasures
 from pipelines.core.fold.clock import ClockPolicy
 from pipelines.core.upgrade import upgraded
 from pipelines.instruments import Instruments
@@ -65,6 +68,15 @@ def test_a_session_with_reviews_in_an_open_minute_keeps_its_place() -> None:
     feed.close(START + 70 * MINUTE)
     names = [s.session_id for s in feed.stage.state.sessions.dims if s is not None]
     assert quiet in names
+
+
+def test_the_proof_of_an_erasure_finds_sessions_by_when_they_began() -> None:
+    feed, some = Feed(), ids(3)
+    feed.send(V, some, START)
+    kept = SimpleNamespace(entries=feed.stage.book([]))
+    for before, named in ((START + MINUTE, set(some)), (START, set())):
+        rule = Erasures([Erasure("p01", "", before, before)])
+        assert set(names_in(kept, rule)) == {f"session {i}" for i in named}  # type: ignore[arg-type]
 
 
 def test_a_checkpoint_of_version_2_goes_on_without_reviews_and_dimensions() -> None:
