@@ -39,6 +39,7 @@ from tests.integration.pipeline.harness import (
 START = (round(time.time() * 1000) // 3_600_000 - 3) * 3_600_000
 MINUTES = 70
 V, O, C = SampleType.VIEWERS, SampleType.ORDERS, SampleType.COMPLAINTS  # noqa: E741
+R = SampleType.REVIEWS
 IDS = session_ids(5, 0)
 CITY = [Session("p-one", i, f"{i[-4:]:0>32}", "food", "310101") for i in IDS[:4]]
 THEIRS = Session("p-two", IDS[4], "9" * 32, "food", "310101")
@@ -47,6 +48,7 @@ MEASURES = {
     V: ("viewers", "clicks", "interactions"),
     O: ("orders", "paid_fen", "refunds", "refunded_fen"),
     C: ("complaints",),
+    R: ("reviews",),
 }
 
 
@@ -117,7 +119,9 @@ def rows_of(session: Session, minute: int, rng: random.Random) -> dict[SampleTyp
     ]
     paid = session.row(at + 20_000, orders=orders, paid_fen=orders * 990, refunds=0, refunded_fen=0)
     filed = session.row(at + 30_000, code="C01", channel="platform", complaints=rng.randint(1, 2))
-    return {V: viewers, O: [paid], C: [filed] if rng.random() < 0.2 else []}
+    complaints = [filed] if rng.random() < 0.2 else []
+    reviewed = session.row(at + 40_000, mode="human", outcome="passed", reviews=minute % 5)
+    return {V: viewers, O: [paid], C: complaints, R: [reviewed]}
 
 
 def write_log() -> tuple[Log, dict[str, Entry]]:
@@ -152,7 +156,7 @@ def amend(log: Log, kept: dict[str, Entry], now: int) -> None:
     best = [row | {"orders": 1, "paid_fen": 2_500} for row in wrong.rows]
     log.send(O, best, now, supersedes=Supersedes(epoch=7, sequence=first.sequence))
     session, span = CITY[2].id, (START + 40 * MINUTE, START + 45 * MINUTE)
-    for sample in (V, C):
+    for sample in (V, C, R):
         log.send(
             sample,
             [],
@@ -255,7 +259,7 @@ def by_minute(log: Log) -> dict[tuple[str, int], Minute]:
         elif entry.sample is O:
             one.orders += row["orders"]
             one.paid_fen += row["paid_fen"]
-        else:
+        elif entry.sample is C:
             one.complaints += row["complaints"]
     return out
 
@@ -322,7 +326,7 @@ def test_raw_rows_stay_and_settled_rows_are_what_is_left(reader: Client, log: Lo
         sent[entry.sample, entry.platform, entry.sequence] = len(entry.rows)
     for entry, row in settled(log):
         left[entry.sample].append(row)
-    for sample in (V, O, C):
+    for sample in MEASURES:
         sums = ", ".join(f"sum({m})" for m in MEASURES[sample])
         told = reader.execute(f"SELECT count(), {sums} FROM v_settled_{sample.value}")[0]
         mine = [sum(row[m] or 0 for row in left[sample]) for m in MEASURES[sample]]
@@ -363,7 +367,9 @@ def test_provisional_is_settled_where_nothing_was_late_or_corrected(reader: Clie
 
 def test_each_correction_is_in_the_audit_with_before_and_after(reader: Client) -> None:
     rows = read(reader, "SELECT * FROM v_corrections ORDER BY topic DESC, broker_time")
-    assert len(rows) == 7
+    assert len(rows) == 8
+    reviewed = [r for r in rows if r["topic"] == R.topic]
+    assert [(r["rows_withdrawn"], r["before"]) for r in reviewed] == [(5, {"reviews": 10})]
     orders = [r for r in rows if r["topic"] == O.topic and r["platform_id"] == "p-one"]
     assert [r["rows_withdrawn"] for r in orders] == [1, 1]
     assert orders[0]["after"]["paid_fen"] == orders[1]["before"]["paid_fen"] == 5_000
