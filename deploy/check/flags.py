@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -13,6 +14,20 @@ GRADES = ("watch", "raised", "critical")
 LEAST_EXCESS = 8.0
 # Complaints go on a little after a spike's end, and a roll-up needs several bins to tell.
 _AFTER_MS = HOUR_MS
+
+#: Which kinds of anomaly make a flag of a rule: more orders without clicks are a conversion outlier
+#: whatever else they are; complaints follow orders and so F01 may follow anything.
+MADE_BY = {
+    "F02": {"F02"},
+    "F03": {"F03", "F06", "F07"},
+    "F04": {"F04"},
+    "F05": {"F05"},
+    "F06": {"F03", "F06", "F07"},
+    "F07": {"F07"},
+    "F08": {"F08"},
+}
+#: Of the repetition: it follows all that was before it.
+REPEATED = "F12"
 
 #: (level, id): a session, a merchant, a platform/category or a platform.
 Entity = tuple[str, str]
@@ -27,6 +42,7 @@ class Decision:
     event_ms: int
     entity: Entity
     within: frozenset[Entity]
+    rule: str = "F01"
 
 
 @dataclass(frozen=True)
@@ -70,7 +86,11 @@ def judge(truth: Iterable[Anomaly], decisions: Iterable[Decision]) -> FlagReport
 def _outcome(spike: Anomaly, made: list[Decision]) -> SpikeOutcome:
     """Found: raised or critical on the entity itself, or on a roll-up that contains it."""
     around = containing(spike)
-    hits = [d for d in made if d.grade != "watch" and d.entity in around and _in_time(spike, d)]
+    hits = [
+        d
+        for d in made
+        if d.rule == "F01" and d.grade != "watch" and d.entity in around and _in_time(spike, d)
+    ]
     best = min(hits, key=lambda d: d.event_ms, default=None)
     return SpikeOutcome(
         spike.id,
@@ -92,13 +112,18 @@ def _count_by_grade(decisions: list[Decision]) -> dict[str, int]:
 
 
 def explains(anomaly: Anomaly, decision: Decision) -> bool:
-    """Whether the flag is on what was hit, on a part of it, or on what contains it."""
+    """Whether the flag is of a kind that the anomaly makes, and is on what was hit, on a part of
+    it, or on what contains it."""
+    if anomaly.kind not in MADE_BY.get(decision.rule, {anomaly.kind}):
+        return False
     hit = (anomaly.entity_type, entity_id(anomaly))
     related = decision.entity in containing(anomaly) or hit in decision.within
     return related and _in_time(anomaly, decision)
 
 
 def _in_time(anomaly: Anomaly, decision: Decision) -> bool:
+    if decision.rule == REPEATED:
+        return anomaly.start_ms <= decision.event_ms
     return anomaly.start_ms <= decision.event_ms <= anomaly.end_ms + _AFTER_MS
 
 
@@ -116,29 +141,29 @@ def containing(anomaly: Anomaly) -> frozenset[Entity]:
         chain.add(("merchant", anomaly.merchant_pid))
     if anomaly.category:
         chain.add(("category", f"{anomaly.platform}/{anomaly.category}"))
-    chain.add(("platform", anomaly.platform))
+    chain |= {("platform", anomaly.platform), ("city", "all")}
     return frozenset(chain)
 
 
 def read_decisions(warehouse: Warehouse) -> list[Decision]:
-    """First decision of every F01 flag at every grade."""
-    merchants: Mapping[str, str] = dict(
-        warehouse.rows(
-            "SELECT session_id, merchant_pid FROM v_sessions WHERE session_id IN"
-            " (SELECT entity FROM v_flag_events WHERE entity_type = 'session')"
-        )
-    )
+    """First decision at every grade of every flag but those of silence."""
+    parts: dict[Entity, set[Entity]] = defaultdict(set)
+    sessions = "SELECT session_id, merchant_pid, streamer_pid, mcn_pid FROM v_sessions"
+    for session, merchant, streamer, mcn in warehouse.rows(sessions):
+        parts["session", session].add(("merchant", merchant))
+        for whole in (("streamer", streamer), ("mcn", mcn)):
+            parts[whole] |= {("session", session), ("merchant", merchant)}
     told = warehouse.rows(
         "SELECT flag_id, grade, min(toUnixTimestamp64Milli(event_time)),"
-        " any(entity_type), any(entity), any(platform_id), any(category)"
-        " FROM v_flag_events WHERE rule = 'F01' AND event IN ('opened', 'escalated')"
+        " any(entity_type), any(entity), any(platform_id), any(category), any(rule)"
+        " FROM v_flag_events WHERE rule != 'F11' AND event IN ('opened', 'escalated')"
         " GROUP BY flag_id, grade"
     )
-    return [_decision(merchants, *row) for row in told]
+    return [_decision(parts, *row) for row in told]
 
 
 def _decision(
-    merchants: Mapping[str, str],
+    parts: Mapping[Entity, set[Entity]],
     flag: str,
     grade: str,
     at_ms: int,
@@ -146,14 +171,14 @@ def _decision(
     name: str,
     platform: str,
     category: str,
+    rule: str,
 ) -> Decision:
     itself = (level, _id(level, name, platform))
     chain: set[Entity] = {itself, ("platform", platform), ("source", platform)}
     if category:
         chain.add(("category", f"{platform}/{category}"))
-    if level == "session" and name in merchants:
-        chain.add(("merchant", merchants[name]))
-    return Decision(flag, grade, at_ms, itself, frozenset(chain))
+    chain |= parts.get(itself, set())
+    return Decision(flag, grade, at_ms, itself, frozenset(chain), rule)
 
 
 def _id(level: str, name: str, platform: str) -> str:

@@ -29,6 +29,7 @@ ERASE = {
     "raw_reviews": "event_time",
     "sessions": "first_seen",
     "indicators_session": "minute",
+    "indicator_values": "minute",
     "hour_session": "hour",
 }
 #: Tables whose rows stay, and why.
@@ -166,17 +167,17 @@ def held(at: Target, asked: Request) -> dict[str, list[str]]:
 
 
 def names_in(found: changelog.Checkpoint, rules: Erasures) -> list[str]:
-    """Sessions and merchants that the rules cover and a checkpoint names."""
+    """Sessions, merchants, streamers and agencies that the rules cover and a checkpoint names."""
     out = []
     for name, value in found.entries.items():
         if name.startswith("sessions/"):
             # [slot, platform, session, dimensions, ...]: the fields of a Session, after its slot
             rows = json.loads(value)
             out += [f"session {r[2]}" for r in rows if rules.covers(r[1], r[2], r[_SINCE])]
-        elif name == "keys/merchant":
+        elif name in ("keys/merchant", "keys/streamer", "keys/mcn"):
             through = found.head["closed_through"]
             out += [
-                f"merchant {key[1]}"
+                f"{name.partition('/')[2]} {key[1]}"
                 for *key, _ in json.loads(value)["rows"]
                 if key and not key[1].startswith(ERASED) and rules.covers(key[0], "", through)
             ]

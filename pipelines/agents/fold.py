@@ -31,6 +31,7 @@ from pipelines.core.fold.stage import NO_MINUTE, Folded, fold, fresh_epoch, refu
 from pipelines.core.fold.state import FoldState
 from pipelines.core.moved import drop_moved
 from pipelines.core.partials import CELLS_TOPIC, encode
+from pipelines.core.values import TABLE as VALUES
 from pipelines.instruments import Instruments
 from schemas.batch import decode
 from schemas.errors import ContractError
@@ -164,6 +165,8 @@ class FoldStage:
         out = Output(messages=[encode(closed.partial)], flags=closed.flags)
         if closed.indicators is not None:
             out.tables.append(("indicators_session", closed.indicators))
+        if closed.values is not None:
+            out.tables.append((VALUES, closed.values))
         out.entries = checkpoint.minute_entry(self.state, closed)
         out.tables += self._sessions_and_completeness(minute)
         return out

@@ -16,6 +16,7 @@ from pipelines.core.fold.clock import TopicClock
 from pipelines.core.partials import CELLS_TOPIC, decode
 from pipelines.core.rollup import checkpoint
 from pipelines.core.rollup.state import RollupState
+from pipelines.core.values import TABLE as VALUES
 
 log = structlog.get_logger()
 OPEN_ROWS_TICKS = 3
@@ -85,6 +86,8 @@ class RollupStage:
         out = Output(flags=closed.flags)
         if closed.indicators is not None:
             out.tables.append(("indicators_cell", closed.indicators))
+        if closed.values is not None:
+            out.tables.append((VALUES, closed.values))
         out.entries = checkpoint.minute_entry(self.state, closed)
         return out
 

@@ -78,14 +78,21 @@ class Erasures:
         return replace(batch, table=table, rows=[numbers[i] for i in at.tolist()], refused=refused)
 
     def strip_partial(self, partial: Partial) -> Partial:
-        """The partial without merchants of erased platforms; cells are sums and stay."""
-        keys = partial.merchants.keys
-        keep = np.array([not self.covers(k[0], "", partial.minute) for k in keys], bool)
+        """The partial without merchants, streamers and agencies of erased platforms; cells are
+        sums and stay.
+        """
+        merchants = self._left(partial.merchants, 0, partial.minute)
+        return replace(
+            partial, merchants=merchants, groups=self._left(partial.groups, 1, partial.minute)
+        )
+
+    def _left(self, rows: Rows, platform: int, minute: int) -> Rows:
+        """Rows whose platform, at this place of the key, is not erased."""
+        keep = np.array([not self.covers(k[platform], "", minute) for k in rows.keys], bool)
         if keep.all():
-            return partial
-        values = {name: column[keep] for name, column in partial.merchants.values.items()}
-        left = Rows([k for k, kept in zip(keys, keep.tolist(), strict=True) if kept], values)
-        return replace(partial, merchants=left)
+            return rows
+        values = {name: column[keep] for name, column in rows.values.items()}
+        return Rows([k for k, kept in zip(rows.keys, keep.tolist(), strict=True) if kept], values)
 
     def _kept(self, platform: str, table: pa.RecordBatch) -> Bools:
         if not table.num_rows:
@@ -112,24 +119,36 @@ def erase_sessions(
     if not slots or state.closed_through is None:
         return [], {}
     gone = np.array(slots, np.int64)
+    for platform in {p for p in state.sessions.platforms if erased.before(p)}:
+        state.offences.forget(f"{platform}\n")
     flags = forget(state, gone, state.closed_through, erased.newest_ms)
     return flags, without(entries, gone)
 
 
 def erase_merchants(state: RollupState, erased: Erasures) -> list[FlagEvent]:
-    """Merchants of erased platforms lose their pseudonyms; what was counted stays as a sum.
-
-    Returns the flags that end with them.
+    """Merchants, streamers and agencies of erased platforms lose their pseudonyms; what was
+    counted stays as a sum. Returns the flags that end with them.
     """
-    level, through = state.levels.merchant, state.closed_through
+    through, flags = state.closed_through, list[FlagEvent]()
     if through is None:
-        return []
-    slots = [
-        slot
-        for slot, key in enumerate(level.index.keys)
-        if key is not None and not key[1].startswith(ERASED) and erased.covers(key[0], "", through)
-    ]
-    flags = state.levels.end_merchants(slots, through, erased.newest_ms) if slots else []
-    for slot in slots:
-        level.index.rename(slot, (level.platforms()[slot], f"{ERASED}{slot}"))
+        return flags
+    for level in (state.levels.merchant, state.levels.streamer, state.levels.mcn):
+        slots = [
+            slot
+            for slot, key in enumerate(level.index.keys)
+            if key is not None
+            and not key[1].startswith(ERASED)
+            and erased.covers(key[0], "", through)
+        ]
+        if not slots:
+            continue
+        flags += state.levels.end(level, slots, through, erased.newest_ms)
+        if level is state.levels.merchant:
+            at = np.array(slots, np.int64)
+            flags += state.rules.end_merchants(at, through, erased.newest_ms)
+        if level is state.levels.mcn:
+            for platform in {level.platforms()[slot] for slot in slots}:
+                state.spans.rename(platform, ERASED)
+        for slot in slots:
+            level.index.rename(slot, (level.platforms()[slot], f"{ERASED}{slot}"))
     return flags

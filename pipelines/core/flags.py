@@ -10,6 +10,7 @@ from schemas import codes
 
 RULE = "F01"
 RULE_VERSION = "F01/1"
+BASELINE_VERSION = "shrunk-prior/1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +30,8 @@ class Entity:
 
     def labels(self) -> tuple[str, str]:
         """(Chinese, English), as they stand at the head of the sentence."""
-        zh_of = {"session": "直播场次", "merchant": "商家"}
-        en_of = {"session": "live session", "merchant": "merchant"}
+        zh_of = {"session": "直播场次", "merchant": "商家", "streamer": "主播"}
+        en_of = {"session": "live session", "merchant": "merchant", "streamer": "streamer"}
         goods_zh = codes.CATEGORIES.zh(self.category) if self.category else ""
         goods_en = codes.CATEGORIES.en(self.category) if self.category else ""
         if self.type in zh_of:
@@ -39,6 +40,22 @@ class Entity:
         if self.type == "category":
             zh, en = f"{goods_zh}品类", f"{goods_en} as a whole"
             return f"平台 {self.platform_id} {zh}", f"{en} on platform {self.platform_id}"
+        return self._wide_labels(goods_zh, goods_en)
+
+    def _wide_labels(self, goods_zh: str, goods_en: str) -> tuple[str, str]:
+        """Of what is wider than a merchant and not a category."""
+        if self.type == "mcn":
+            return f"平台 {self.platform_id} MCN 机构 {self.id[:8]}", (
+                f"agency (MCN) {self.id[:8]} on platform {self.platform_id}"
+            )
+        if self.type == "cell":
+            district = self.id.rpartition("/")[2]
+            zh, en = codes.DISTRICTS.zh(district), codes.DISTRICTS.en(district)
+            return f"平台 {self.platform_id} {zh}{goods_zh}品类", (
+                f"{goods_en} in {en} on platform {self.platform_id}"
+            )
+        if self.type == "city":
+            return "全市各平台整体", "The city as a whole"
         return f"平台 {self.platform_id} 整体", f"Platform {self.platform_id} as a whole"
 
 
@@ -70,6 +87,7 @@ class FlagEvent:
     district: str = ""
     evidence: str = ""
     """What the statistic was computed from, as JSON; empty where a rule stores nothing."""
+    baseline_version: str = ""
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -102,4 +120,5 @@ def flag_event(event: EpisodeEvent, entity: Entity, event_ms: int, decided_ms: i
         sentence_en=en,
         district=entity.district,
         evidence=event.evidence,
+        baseline_version=BASELINE_VERSION,
     )

@@ -46,6 +46,12 @@ ADDITIVE: tuple[Metric, ...] = (
     *(Metric(name, np.int32) for name in LAG_NAMES),
 )
 ADDITIVE_NAMES = tuple(m.name for m in ADDITIVE)
+EXTRA_NAMES = ("safety", "off_platform", "ghost_orders")
+"""Counts of a minute that the rules want and no rolling window: safety complaints (C06), reports
+of off-platform dealing (L02), orders while nobody watched."""
+COUNTED_NAMES = (*ADDITIVE_NAMES, *EXTRA_NAMES)
+GAUGE_NAMES = ("peak", "unique")
+"""Largest viewers, and unique viewers since the start, as of a minute by session; 0 is unknown."""
 
 
 def lag_bucket(lag_ms: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:

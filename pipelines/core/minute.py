@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pipelines.core.metrics import ADDITIVE_NAMES, LAG_NAMES, Columns
+from pipelines.core.metrics import COUNTED_NAMES, LAG_NAMES, Columns
 
 Ints = npt.NDArray[np.int64]
 # The latest gauge of a minute is found by one maximum over (time, value) packed in an int64.
@@ -22,13 +22,15 @@ class OpenMinute:
     and few metrics are used.
     """
 
-    __slots__ = ("_latest", "_sums", "_viewer_count", "_viewer_sum", "dirty")
+    __slots__ = ("_latest", "_sums", "_viewer_count", "_viewer_sum", "dirty", "peak", "unique")
 
     def __init__(self, capacity: int) -> None:
         self._sums: Columns = {}
         self._viewer_sum = np.zeros(capacity, np.int64)
         self._viewer_count = np.zeros(capacity, np.int64)
         self._latest = np.full(capacity, -1, np.int64)
+        self.peak = np.zeros(capacity, np.int64)
+        self.unique = np.zeros(capacity, np.int64)
         self.dirty = False
 
     @property
@@ -45,6 +47,8 @@ class OpenMinute:
         self._viewer_sum = np.concatenate([self._viewer_sum, np.zeros(extra, np.int64)])
         self._viewer_count = np.concatenate([self._viewer_count, np.zeros(extra, np.int64)])
         self._latest = np.concatenate([self._latest, np.full(extra, -1, np.int64)])
+        self.peak = np.concatenate([self.peak, np.zeros(extra, np.int64)])
+        self.unique = np.concatenate([self.unique, np.zeros(extra, np.int64)])
 
     def sum(self, name: str) -> Ints:
         """An additive metric by slot; not to be written to."""
@@ -72,7 +76,12 @@ class OpenMinute:
         np.add.at(self._viewer_sum, slots, viewers)
         np.add.at(self._viewer_count, slots, 1)
         np.maximum.at(self._latest, slots, (at_ms << _VALUE_BITS) | viewers)
+        np.maximum.at(self.peak, slots, viewers)
         self.dirty = True
+
+    def add_unique(self, slots: npt.NDArray[Any], unique: Ints) -> None:
+        """Unique viewers since the start [n], where known: the largest counts."""
+        np.maximum.at(self.unique, slots, unique)
 
     @property
     def seen(self) -> npt.NDArray[np.bool_]:
@@ -85,10 +94,10 @@ class OpenMinute:
         return self._latest & ((1 << _VALUE_BITS) - 1)
 
     def columns(self, expected: npt.NDArray[np.bool_]) -> Columns:
-        """All additive metrics of the minute. `expected`: slots in which a sample was due."""
+        """All counts of the minute. `expected`: slots in which a sample was due."""
         count = np.maximum(self._viewer_count, 1)
         nothing = np.zeros(self.capacity, np.int64)
-        sums = {n: self._sums.get(n, nothing) for n in ADDITIVE_NAMES if n not in _FROM_SAMPLES}
+        sums = {n: self._sums.get(n, nothing) for n in COUNTED_NAMES if n not in _FROM_SAMPLES}
         return sums | {
             # Mean of the minute's gauges times one minute, in whole thousandths: an integer, so
             # that the same figure comes out of SQL to the last digit.

@@ -24,13 +24,20 @@ CELL_METRICS = (
     *(f"active_{w}m" for w in WINDOWS),
     *(f"viewers_{w}m" for w in WINDOWS),
 )
-MERCHANT_METRICS = ("orders", "complaints", "seen")
+MERCHANT_METRICS = ("orders", "complaints", "seen", "refunds", "safety", "off_platform")
+OFFENCE = "offence."
+"""Column of merchants, with the rule behind it: its sessions broke that rule (closed only)."""
 NOTHING_CLOSED = -1
 
 CellKey = tuple[str, str, str]
 """(platform, category, district)"""
 MerchantKey = tuple[str, str, str]
 """(platform, merchant_pid, category)"""
+GroupKey = tuple[str, str, str]
+"""(kind, platform, id): streamer with pid/category, mcn with pid, scenario with its tag"""
+SpreadKey = tuple[str, str, str]
+"""(indicator, platform, category), with the counts of a histogram's buckets"""
+GROUP_METRICS = ("complaints", "orders", "paid_fen")
 
 
 class Rows(NamedTuple):
@@ -57,6 +64,8 @@ class Partial:
     cells: Rows
     merchants: Rows
     orders_until_ms: dict[str, int] = field(default_factory=dict)
+    groups: Rows = field(default_factory=lambda: Rows([], {}))
+    spread: Rows = field(default_factory=lambda: Rows([], {}))
 
 
 def encode(partial: Partial) -> bytes:
@@ -71,10 +80,14 @@ def encode(partial: Partial) -> bytes:
         "orders_until_ms": partial.orders_until_ms,
         "cells": partial.cells.keys,
         "merchants": partial.merchants.keys,
+        "groups": partial.groups.keys,
+        "spread": partial.spread.keys,
     }
     text = json.dumps(head, separators=(",", ":")).encode()
     arrays: dict[str, npt.NDArray[Any]] = {f"c.{k}": v for k, v in partial.cells.values.items()}
     arrays |= {f"m.{k}": v for k, v in partial.merchants.values.items()}
+    arrays |= {f"g.{k}": v for k, v in partial.groups.values.items()}
+    arrays |= {f"s.{k}": v for k, v in partial.spread.values.items()}
     return blob.pack(arrays | {"head": np.frombuffer(text, np.uint8)})
 
 
@@ -96,5 +109,8 @@ def decode(value: bytes) -> Partial:
         head["progress_ms"],
         rows("c.", head["cells"]),
         rows("m.", head["merchants"]),
-        head.get("orders_until_ms", {}),  # not said by workers of earlier versions
+        # Not said by workers of earlier versions:
+        head.get("orders_until_ms", {}),
+        rows("g.", head.get("groups", [])),
+        rows("s.", head.get("spread", [])),
     )

@@ -10,17 +10,23 @@ checkpoint that is cut off, or a worker that wakes up late, writes over nothing 
 Version 3: sessions have the dimensions of contract 1.1, and the head a position in the reviews.
 What version 2 wrote is read as it is: both are then unknown. But a worker of version 2 must not
 take the state back: it would read the reviews again, and could not read the sessions.
+
+Version 4: the second stage keeps the counts of a minute by level, not of merchants alone; both have
+rules beside F01, which begin afresh where an older version did not know them.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
+
+import numpy as np
 
 from pipelines.core import blob
 from pipelines.core.rolling import RING_HOURS, RING_MINUTES
 
-STATE_VERSION = 3
+STATE_VERSION = 4
 Head = dict[str, Any]
 Entries = dict[str, bytes]
 Upgrade = Callable[[Head, Entries], tuple[Head, Entries]]
@@ -73,13 +79,39 @@ def _ring_slots_to_numbers(head: Head, entries: Entries) -> tuple[Head, Entries]
 
 
 def _as_it_is(head: Head, entries: Entries) -> tuple[Head, Entries]:
-    """2 to 3: what came is optional."""
+    """2 to 3, and 3 to 4 of the first stage: what came is optional."""
     return head, entries
 
 
+def _counts_by_level(head: Head, entries: Entries) -> tuple[Head, Entries]:
+    """3 to 4 of the second stage: what a minute counted of platforms and categories stood in its
+    cells, what it counted of merchants under `shop.`."""
+    cells = json.loads(entries.get("cells", b"[]"))
+    out = dict(entries)
+    for name, packed in entries.items():
+        if not name.startswith("minute/"):
+            continue
+        arrays = blob.unpack(packed)
+        shops = {n: arrays.pop(n) for n in list(arrays) if n.startswith("shop.")}
+        arrays |= {f"merchant.{n.partition('.')[2]}": v for n, v in shops.items()}
+        for kind, parts in (("platform", 1), ("category", 2)):
+            rows = json.loads(entries.get(f"keys/{kind}", b'{"rows": []}'))["rows"]
+            slots = {tuple(row[:parts]): slot for slot, row in enumerate(rows)}
+            sums = {n: np.zeros(len(rows), np.int64) for n in ("complaints", "orders")}
+            for cell, key in enumerate(cells):
+                slot = None if key is None else slots.get(tuple(key[:parts]))
+                for n, into in sums.items():
+                    if slot is not None and n in arrays and cell < len(arrays[n]):
+                        into[slot] += arrays[n][cell]
+            arrays |= {f"{kind}.{n}": v for n, v in sums.items()}
+            arrays[f"{kind}.slots"] = np.arange(len(rows))
+        out[name] = blob.pack(arrays)
+    return head, out
+
+
 UPGRADES: Mapping[str, Mapping[int, Upgrade]] = {
-    "fold": {1: _ring_slots_to_numbers, 2: _as_it_is},
-    "rollup": {1: _ring_slots_to_numbers, 2: _as_it_is},
+    "fold": {1: _ring_slots_to_numbers, 2: _as_it_is, 3: _as_it_is},
+    "rollup": {1: _ring_slots_to_numbers, 2: _as_it_is, 3: _counts_by_level},
 }
 """Stage -> version -> the step from that version to the next."""
 

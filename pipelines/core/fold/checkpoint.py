@@ -24,7 +24,7 @@ from pipelines.core.detect import EpisodeBook
 from pipelines.core.flags import FlagEvent
 from pipelines.core.fold.close import ClosedMinute, platform_heard
 from pipelines.core.fold.state import FoldState
-from pipelines.core.metrics import ADDITIVE_NAMES, Columns
+from pipelines.core.metrics import COUNTED_NAMES, GAUGE_NAMES, Columns
 from pipelines.core.rolling import HOURLY, RING_HOURS, RING_MINUTES
 from pipelines.core.sources import SourceState
 from pipelines.core.upgrade import hour_name, minute_name
@@ -35,10 +35,11 @@ Entries = dict[str, bytes]
 def minute_entry(state: FoldState, closed: ClosedMinute) -> Entries:
     """The entries that closing a minute adds: the minute, and an hour that it finishes."""
     columns, some = closed.columns, closed.latest >= 0
-    for name in ADDITIVE_NAMES:
+    for name in COUNTED_NAMES:
         some = some | (columns[name] != 0)
     slots = np.flatnonzero(some)
-    arrays = {n: columns[n][slots] for n in ADDITIVE_NAMES if columns[n].any()}
+    kept = (*COUNTED_NAMES, *GAUGE_NAMES)
+    arrays = {n: columns[n][slots] for n in kept if columns[n].any()}
     arrays |= {"slots": slots.astype(np.int32), "latest": closed.latest[slots]}
     arrays["minute"] = np.array(closed.minute)
     out = {minute_name(closed.minute): blob.pack(arrays)}
@@ -58,7 +59,7 @@ def session_entries(state: FoldState) -> Entries:
 
 def detector_entry(state: FoldState, turn: int) -> Entries:
     """The detector as of its last closed bin. `turn` is another one at each checkpoint."""
-    arrays = state.monitor.to_arrays()
+    arrays = state.monitor.to_arrays() | state.kept_arrays()
     arrays["groups"] = np.array([f"{p}\n{c}" for p, c in state.groups], dtype=np.str_)
     through = np.array(state.monitor.closed_through)
     return {f"detector/{turn % 2}": blob.pack(arrays | {"closed_through": through})}
@@ -79,6 +80,7 @@ def book_entry(state: FoldState, outbox: list[FlagEvent]) -> Entries:
     """Open episodes with the flag events whose emission is not known to have happened."""
     book = {"book": state.monitor.detector.book.to_json(), "outbox": [f.to_json() for f in outbox]}
     book["frozen"] = state.frozen.to_json()
+    book |= {"rules": state.board.to_json(), "offences": state.offences.to_json()}
     return {"book": json.dumps(book).encode()}
 
 
@@ -141,6 +143,7 @@ def _restore_detector(state: FoldState, entries: Entries) -> int:
         platform, category = text.split("\n")
         state.groups[platform, category] = number
     through = int(arrays["closed_through"])
+    state.restore_arrays(arrays)
     state.monitor.restore(arrays)
     state.fit()
     # A slot that changed hands after the bin was closed belongs to a series not met yet.
@@ -148,6 +151,8 @@ def _restore_detector(state: FoldState, entries: Entries) -> int:
     n = state.sessions.capacity
     moved = live[:n] & (~state.sessions.live | (state.sessions.since > through))
     state.monitor.end(np.flatnonzero(moved), (through + 1) * 60_000)
+    state.board.end(np.flatnonzero(moved), through)
+    state.life.reset(np.flatnonzero(moved))
     return through
 
 
@@ -193,12 +198,14 @@ def _restore_minutes(state: FoldState, entries: Entries, detector_through: int) 
         if minute > detector_through:
             heard = platform_heard(state, seen)
             state.monitor.add_minute(minute, columns["complaints"], columns["orders"], heard)
+            state.board.add_minute(minute, columns, heard)
+            state.life.add_minute(minute, columns)
 
 
 def _expand(arrays: blob.Arrays, capacity: int) -> tuple[Columns, Any]:
     slots = arrays["slots"]
-    columns = {n: np.zeros(capacity, np.int64) for n in ADDITIVE_NAMES}
-    for name in ADDITIVE_NAMES:
+    columns = {n: np.zeros(capacity, np.int64) for n in (*COUNTED_NAMES, *GAUGE_NAMES)}
+    for name in columns:
         if name in arrays:
             columns[name][slots] = arrays[name]
     latest = np.full(capacity, -1, np.int64)
@@ -221,4 +228,6 @@ def _restore_book(state: FoldState, data: bytes | None) -> list[FlagEvent]:
     book = json.loads(data)
     state.monitor.detector.book = EpisodeBook.from_json(book["book"])
     state.frozen.restore(book.get("frozen"))
+    state.board.restore_books(book.get("rules"))
+    state.offences.restore(book.get("offences"))
     return [FlagEvent(**row) for row in book["outbox"]]

@@ -9,12 +9,22 @@ import numpy.typing as npt
 
 from pipelines.core.columns import TableColumns
 from pipelines.core.flags import Entity, FlagEvent, flag_event
+from pipelines.core.fold.groups import group_rows
 from pipelines.core.fold.rows import indicator_columns
 from pipelines.core.fold.state import EXPECTED_MINUTES, FORGET_MINUTES, NEVER, FoldState
+from pipelines.core.fold.values import session_values, spread_rows
 from pipelines.core.metrics import LAG_NAMES, MINUTE_MS, WINDOWS, Columns
 from pipelines.core.minute import OpenMinute
 from pipelines.core.orders import FOR_EVER, OrdersKnown
-from pipelines.core.partials import CELL_METRICS, MERCHANT_METRICS, NOTHING_CLOSED, Partial, Rows
+from pipelines.core.partials import (
+    CELL_METRICS,
+    MERCHANT_METRICS,
+    NOTHING_CLOSED,
+    OFFENCE,
+    Partial,
+    Rows,
+)
+from pipelines.core.rules.flags import rule_flag
 from pipelines.core.silence_flags import frozen_flag
 from pipelines.core.spikes import OpenCounts
 from schemas.telemetry import SampleType
@@ -33,6 +43,7 @@ class ClosedMinute:
     columns: Columns
     latest: Ints
     flags: list[FlagEvent]
+    values: TableColumns | None = None
 
 
 def close_minute(state: FoldState, minute: int, version: int, now_ms: int) -> ClosedMinute:
@@ -41,10 +52,15 @@ def close_minute(state: FoldState, minute: int, version: int, now_ms: int) -> Cl
     state.start_series()
     opened = state.opens.pop(minute, None) or OpenMinute(state.sessions.capacity)
     seen = opened.seen
+    # In its first minute without viewers a session may still have orders of the time before.
+    dark = (state.last_seen > NEVER) & (state.latest == 0) & (opened.peak == 0)
     state.last_seen[seen] = minute
     state.latest[seen] = opened.latest_viewers()[seen]
     expected = _expected(state, state.last_seen, state.latest, minute)
     columns = opened.columns(expected)
+    columns["ghost_orders"] = np.where(dark, columns["orders"], 0)
+    columns |= {"peak": opened.peak, "unique": opened.unique}
+    state.life.add_minute(minute, columns)
     state.rolling.close(minute, columns)
     heard = platform_heard(state, seen)
     events = state.monitor.close_minute(minute, columns["complaints"], columns["orders"], heard)
@@ -52,6 +68,8 @@ def close_minute(state: FoldState, minute: int, version: int, now_ms: int) -> Cl
     flags = [flag_event(e, _entity(state, e.series), at_ms, now_ms) for e in events]
     still = state.frozen.close_minute(minute, columns, seen)
     flags += [frozen_flag(one, _entity(state, one.key), now_ms) for one in still]
+    flags += _judge(state, minute, columns, heard, now_ms)
+    _note(state, flags)
     gauges = _gauges(state.last_seen, state.latest, minute)
     busy = np.flatnonzero(expected | (columns["orders"] > 0) | (columns["complaints"] > 0))
     rows = None
@@ -60,9 +78,29 @@ def close_minute(state: FoldState, minute: int, version: int, now_ms: int) -> Cl
         rows["version"] = np.full(len(busy), version, np.int64)
     partial = _partial(state, minute, columns | gauges, closed=True, version=version)
     latest = np.where(seen, state.latest, -1)
+    values = session_values(state, minute, version)
     state.closed_through = minute
     flags += _forget(state, minute, now_ms)
-    return ClosedMinute(minute, rows, partial, columns, latest, flags)
+    return ClosedMinute(minute, rows, partial, columns, latest, flags, values)
+
+
+def _judge(
+    state: FoldState, minute: int, columns: Columns, heard: Bools, now_ms: int
+) -> list[FlagEvent]:
+    """The rules of sessions (F02, F03, F04, F07)."""
+    live, group = state.sessions.live, state.monitor.group[: state.sessions.capacity]
+    events = state.board.close_minute(minute, columns, heard, live, group.astype(np.int64))
+    return [rule_flag(e, _entity(state, e.slot), now_ms) for e in events]
+
+
+def _note(state: FoldState, flags: list[FlagEvent]) -> None:
+    """Flags of sessions are offences of their merchants."""
+    for flag in flags:
+        slot = state.sessions.slot(flag.platform_id, flag.entity)
+        session = None if slot is None else state.sessions.dims[slot]
+        if session is not None:
+            key = (session.platform_id, session.merchant_pid, session.category)
+            state.offences.note("\n".join(key), flag)
 
 
 def open_partials(state: FoldState, version: int) -> list[Partial]:
@@ -113,7 +151,9 @@ def tick(state: FoldState, now_ms: int) -> list[FlagEvent]:
     known = OrdersKnown.of(sessions.platforms, {p: {0: ms} for p, ms in until.items()}, 1)
     known = replace(known, platform=sessions.platform.astype(np.int64))
     events = state.monitor.tick(at_ms, opens, known)
-    return [flag_event(e, _entity(state, e.series), at_ms, now_ms) for e in events]
+    flags = [flag_event(e, _entity(state, e.series), at_ms, now_ms) for e in events]
+    _note(state, flags)
+    return flags
 
 
 def _expected(state: FoldState, last_seen: Ints, latest: Ints, minute: int) -> Bools:
@@ -150,13 +190,18 @@ def _partial(
     # A merchant's orders matter to its exposure once they are final; until then only complaints.
     names = MERCHANT_METRICS
     merchants = _grouped(sessions.merchant, sessions.merchants.keys, {n: columns[n] for n in names})
+    if closed:
+        merchants = _with_offences(merchants, state.offences.take(minute))
     # An open minute's message may pass a closed one that is still on its way: it says nothing of
     # what is closed.
     through = minute if closed else NOTHING_CLOSED
     progress, until = progress_ms(state), orders_until_ms(state)
+    groups = group_rows(sessions.dims, columns)
+    spread = spread_rows(state, minute) if closed else Rows([], {})
     return Partial(
-        state.partition, minute, closed, through, version, progress, cells, merchants, until
-    )
+        state.partition, minute, closed, through, version, progress, cells, merchants, until,
+        groups, spread,
+    )  # fmt: skip
 
 
 def _grouped(
@@ -173,6 +218,25 @@ def _grouped(
     at = np.flatnonzero(some)
     found = [key for i in at.tolist() if (key := keys[i]) is not None]
     return Rows(found, {name: total[at] for name, total in sums.items()})
+
+
+def _with_offences(rows: Rows, found: list[tuple[str, str]]) -> Rows:
+    """The rows of merchants with a column of offences for each rule that was broken."""
+    if not found:
+        return rows
+    keys = list(rows.keys)
+    place = {key: i for i, key in enumerate(keys)}
+    for merchant, _ in found:
+        platform, pid, category = merchant.split("\n")
+        if (platform, pid, category) not in place:
+            place[platform, pid, category] = len(keys)
+            keys.append((platform, pid, category))
+    values = {n: np.pad(v, (0, len(keys) - len(v))) for n, v in rows.values.items()}
+    for merchant, rule in found:
+        column = values.setdefault(OFFENCE + rule, np.zeros(len(keys), np.int64))
+        platform, pid, category = merchant.split("\n")
+        column[place[platform, pid, category]] = 1
+    return Rows(keys, values)
 
 
 def _entity(state: FoldState, slot: int) -> Entity:
@@ -196,13 +260,15 @@ def forget(state: FoldState, gone: Ints, minute: int, now_ms: int) -> list[FlagE
     entities = {slot: _entity(state, slot) for slot in gone.tolist()}
     start = (minute // state.monitor.minutes_per_bin) * state.monitor.policy.bin_ms
     events = state.monitor.end(gone, start)
+    flags = [rule_flag(e, entities[e.slot], now_ms) for e in state.board.end(gone, minute)]
     state.sessions.forget(gone)
     state.rolling.reset(gone)
     state.frozen.end(gone)
+    state.life.reset(gone)
     state.last_seen[gone] = NEVER
     state.latest[gone] = 0
     at_ms = (minute + 1) * MINUTE_MS
-    return [flag_event(e, entities[e.series], at_ms, now_ms) for e in events]
+    return flags + [flag_event(e, entities[e.series], at_ms, now_ms) for e in events]
 
 
 def _in_open(state: FoldState) -> Bools:

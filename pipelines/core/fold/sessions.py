@@ -88,6 +88,10 @@ class Sessions:
     def count(self) -> int:
         return len(self._index)
 
+    def slot(self, platform: str, session_id: str) -> int | None:
+        """Where a session stands, if it is known."""
+        return self._by_platform.get(platform, {}).get(session_id)
+
     def find(self, rows: pa.RecordBatch, platform: str, minute: int) -> npt.NDArray[np.int64]:
         """Slot of each row; sessions not met before are registered.
 

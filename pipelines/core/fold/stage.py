@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute
 
 from pipelines.core.columns import TableColumns
 from pipelines.core.fold.clock import SourceKey
@@ -15,6 +16,7 @@ from pipelines.core.fold.rows import event_ms, known, numbers, raw_columns
 from pipelines.core.fold.sessions import FOREIGN
 from pipelines.core.fold.state import FoldState
 from pipelines.core.metrics import MINUTE_MS, lag_bucket
+from pipelines.core.minute import OpenMinute
 from pipelines.core.sources import MAX_EPOCHS, SourceState
 from schemas.batch import Batch
 from schemas.errors import ContractError, RowError
@@ -24,14 +26,20 @@ from schemas.telemetry import SampleType
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 NO_MINUTE = -1
-# The measures that a minute takes from each sample type. Reviews are stored; no indicator of a
-# minute rests on them.
-_FOLDED: dict[SampleType, list[str]] = {
-    SampleType.VIEWERS: ["viewers", "clicks", "interactions"],
-    SampleType.ORDERS: ["orders", "paid_fen", "refunds", "refunded_fen"],
-    SampleType.COMPLAINTS: ["complaints"],
-    SampleType.REVIEWS: [],
+# What a minute adds up by session, and what else is read of a row, by sample type.
+_SUMS: dict[SampleType, tuple[str, ...]] = {
+    SampleType.VIEWERS: ("clicks", "interactions"),
+    SampleType.ORDERS: ("orders", "paid_fen", "refunds", "refunded_fen"),
+    SampleType.COMPLAINTS: ("complaints",),
+    SampleType.REVIEWS: (),
 }
+_READ: dict[SampleType, tuple[str, ...]] = {
+    SampleType.VIEWERS: ("viewers", "unique_viewers"),
+    SampleType.ORDERS: (),
+    SampleType.COMPLAINTS: ("code",),
+    SampleType.REVIEWS: (),
+}
+CODES = {"safety": ("C06", "C0601"), "off_platform": ("L02",)}
 # At the very start the first record need not be the oldest: this many minutes before it stay open.
 START_MINUTES = 10
 
@@ -133,7 +141,7 @@ def _fold_rows(
         late, counted = _late_or_counted(state, source, ident.topic, where[0], minutes)
     done.rows, done.late = len(slots), int(late.sum())
     done.raw = raw_columns(batch, keep, slots, times, late, state.sessions, where)
-    rows = rows.select(_FOLDED[ident.sample])
+    rows = rows.select([*_SUMS[ident.sample], *_READ[ident.sample]])
     fresh = ~late & ~counted
     lags = lag_bucket(where[1] - times)
     for minute in np.unique(minutes[fresh]).tolist():
@@ -182,11 +190,22 @@ def _fold_minute(
     slots, times, lags = where
     into = state.open_minute(minute)
     into.add_lags(slots, lags)
-    names = _FOLDED[sample]
     if sample is SampleType.VIEWERS:
         seen = known(rows, "viewers")
         viewers = numbers(rows, "viewers")
         into.add_viewers(slots[seen], times[seen] - minute * MINUTE_MS, viewers[seen])
-        names = names[1:]
-    for name in names:
+        counted = known(rows, "unique_viewers")
+        into.add_unique(slots[counted], numbers(rows, "unique_viewers")[counted])
+    elif sample is SampleType.COMPLAINTS:
+        _add_codes(into, slots, rows)
+    for name in _SUMS[sample]:
         into.add(name, slots, numbers(rows, name))
+
+
+def _add_codes(into: OpenMinute, slots: Ints, rows: pa.RecordBatch) -> None:
+    """Complaints of the codes that rules of their own look at."""
+    code, filed = rows.column("code").cast(pa.utf8()), numbers(rows, "complaints")
+    for name, wanted in CODES.items():
+        at = np.flatnonzero(pa.compute.is_in(code, pa.array(wanted)).to_numpy(zero_copy_only=False))
+        if len(at):
+            into.add(name, slots[at], filed[at])

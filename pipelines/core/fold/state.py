@@ -11,8 +11,11 @@ import numpy.typing as npt
 from pipelines.core.detect import DEFAULT_POLICY, SpikePolicy
 from pipelines.core.fold.clock import ClockPolicy, SourceKey
 from pipelines.core.fold.sessions import Sessions
+from pipelines.core.life import Life
 from pipelines.core.minute import OpenMinute
+from pipelines.core.offences import Offences
 from pipelines.core.rolling import Rolling
+from pipelines.core.rules.boards import session_board
 from pipelines.core.silence import FrozenWatch
 from pipelines.core.sources import SourceState
 from pipelines.core.spikes import SpikeMonitor
@@ -49,6 +52,9 @@ class FoldState:
         self.latest = np.zeros(self.sessions.capacity, np.int64)
         self.monitor = SpikeMonitor.create(spikes)
         self.frozen = FrozenWatch(self.sessions.capacity)
+        self.board = session_board()
+        self.offences = Offences()
+        self.life = Life(self.monitor.minutes_per_bin)
         self.groups: dict[tuple[str, str], int] = {}
         self.detector_turn = 0
         self.folded_at_close: dict[int, dict[str, int]] = {}
@@ -84,6 +90,8 @@ class FoldState:
             minute.grow(capacity)
         self.monitor.grow(capacity)
         self.frozen.grow(capacity)
+        self.board.grow(capacity)
+        self.life.grow(capacity)
 
     def note_close(self, minute: int, folded: Mapping[str, int]) -> None:
         """`minute` closes with the records of each topic below `folded` in it.
@@ -99,6 +107,16 @@ class FoldState:
         """The topic was made anew: no closed minute holds a record of it below an offset."""
         for at in self.folded_at_close.values():
             at.pop(topic, None)
+
+    def kept_arrays(self) -> dict[str, npt.NDArray[Any]]:
+        """What goes with the detector's arrays into a checkpoint, as of the last closed bin."""
+        kept = (("rules:", self.board.to_arrays()), ("life:", self.life.to_arrays()))
+        return {start + name: v for start, arrays in kept for name, v in arrays.items()}
+
+    def restore_arrays(self, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
+        """Take what `kept_arrays` gave, from among the arrays of the entry."""
+        for start, restore in (("rules:", self.board.restore), ("life:", self.life.restore)):
+            restore({n[len(start) :]: v for n, v in arrays.items() if n.startswith(start)})
 
     def start_series(self) -> None:
         """Sessions met since the last call become series of the detector."""

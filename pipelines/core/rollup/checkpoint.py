@@ -1,11 +1,11 @@
 """What the second stage keeps across a restart, as named entries of bytes.
 
 head          JSON: closed through, and what each partition had closed
-minute/N      cell columns and merchants' counts of a closed minute
+minute/N      cell columns, and counts of every level, of a closed minute
 hour/N        orders and complaints of a finished clock hour, by cell
 cells         JSON: cells by slot
 keys/LEVEL    JSON: series of a level by slot
-detector      the levels' filters, at the end of their last bin
+detector      the levels' filters and rules, at the end of their last bin
 book          JSON: open episodes, and flag events not yet known to be emitted
 """
 
@@ -17,13 +17,14 @@ from typing import Any
 
 import numpy as np
 
-from pipelines.core import blob
+from pipelines.core import blob, spans
 from pipelines.core.detect import EpisodeBook
 from pipelines.core.flags import FlagEvent
 from pipelines.core.fold.checkpoint import Entries, fit, newest_detector
 from pipelines.core.metrics import ADDITIVE_NAMES
 from pipelines.core.rolling import HOURLY, RING_HOURS, RING_MINUTES
-from pipelines.core.rollup.levels import Level, MinuteCounts
+from pipelines.core.rollup.counts import MinuteCounts
+from pipelines.core.rollup.levels import Level
 from pipelines.core.rollup.state import ClosedCells, RollupState
 from pipelines.core.silence import GapWatch
 from pipelines.core.upgrade import hour_name, minute_name
@@ -31,13 +32,12 @@ from pipelines.core.upgrade import hour_name, minute_name
 
 def minute_entry(state: RollupState, closed: ClosedCells) -> Entries:
     """The entries that closing a minute adds."""
-    columns = {n: c for n, c in closed.columns.items() if c.any()}
-    shops = np.flatnonzero(closed.merchants.complaints | closed.merchants.orders)
-    arrays = columns | {
+    arrays = {n: c for n, c in closed.columns.items() if c.any()}
+    for kind, counts in closed.counts.items():
+        arrays |= counts.pack(kind)
+    arrays |= spans.pack(closed.spans)
+    arrays |= {
         "minute": np.array(closed.minute),
-        "shop.slots": shops,
-        "shop.complaints": closed.merchants.complaints[shops],
-        "shop.orders": closed.merchants.orders[shops],
         "heard": np.array(sorted(closed.heard), dtype=np.str_),
     }
     out = {minute_name(closed.minute): blob.pack(arrays)}
@@ -77,6 +77,8 @@ def detector_entry(state: RollupState, turn: int) -> Entries:
         for level in state.levels.all()
         for name, values in level.monitor.to_arrays().items()
     }
+    arrays |= state.rules.to_arrays()
+    arrays |= {f"spans:{name}": values for name, values in state.spans.to_arrays().items()}
     through = np.array(state.levels.merchant.monitor.closed_through)
     return {f"detector/{turn % 2}": blob.pack(arrays | {"closed_through": through})}
 
@@ -85,6 +87,7 @@ def book_entry(state: RollupState, outbox: list[FlagEvent]) -> Entries:
     """Open episodes of each level, and the outbox."""
     books = {lv.kind: lv.monitor.detector.book.to_json() for lv in state.levels.all()}
     book = {"books": books, "outbox": [f.to_json() for f in outbox], "gaps": state.gaps.to_json()}
+    book["rules"] = state.rules.to_json()
     return {"book": json.dumps(book).encode()}
 
 
@@ -123,7 +126,10 @@ def _restore_detector(state: RollupState, entries: Entries) -> int:
         for level in state.levels.all():
             start = f"{level.kind}:"
             mine = {k[len(start) :]: v for k, v in arrays.items() if k.startswith(start)}
-            level.monitor.restore(mine)
+            if mine:
+                level.monitor.restore(mine)
+        state.rules.restore(arrays)
+        state.spans.restore({k[6:]: v for k, v in arrays.items() if k.startswith("spans:")})
     for level in state.levels.all():
         _start_missing(level)
     return through
@@ -134,9 +140,7 @@ def _start_missing(level: Level) -> None:
     level.monitor.grow(level.index.size)
     for slot, key in enumerate(level.index.keys):
         if key is not None and not level.monitor.live[slot]:
-            category = level.category[slot]
-            group = {"platform": "all", "category": category}.get(level.kind)
-            name = group if group is not None else f"{key[0]}/{category}"
+            name = level.group_of(key, level.category[slot])
             level.monitor.start(slot, level.groups.setdefault(name, len(level.groups)))
 
 
@@ -169,22 +173,17 @@ def _restore_minute(
     if minute <= detector_through:
         return
     heard = set(arrays["heard"].tolist())
-    for level, counts in zip(state.levels.all(), _counts(state, columns, arrays), strict=True):
-        known = np.array([p in heard for p in level.platforms()], bool)
-        level.monitor.add_minute(minute, counts.complaints, counts.orders, known)
-
-
-def _counts(state: RollupState, columns: dict[str, Any], arrays: blob.Arrays) -> list[MinuteCounts]:
-    wide, goods, shops = (MinuteCounts(level) for level in state.levels.all())
-    for slot, key in enumerate(state.cells.keys):
-        if key is None or not (columns["complaints"][slot] or columns["orders"][slot]):
-            continue
-        n, orders = columns["complaints"][slot : slot + 1], columns["orders"][slot : slot + 1]
-        wide.add([state.levels.platform.slot((key[0],), "", "all")], n, orders)
-        goods.add([state.levels.category.slot((key[0], key[1]), key[1], key[1])], n, orders)
-    at = arrays["shop.slots"].tolist()
-    shops.add(at, arrays["shop.complaints"], arrays["shop.orders"])
-    return [wide, goods, shops]
+    counts = {}
+    for level in state.levels.all():
+        one = counts[level.kind] = MinuteCounts(level.counted)
+        one.grow(level.index.size)
+        one.unpack(level.kind, arrays)
+        known = level.known(heard)
+        level.monitor.add_minute(minute, one["complaints"], one["orders"], known)
+    state.spans.add_minute(minute, spans.unpack(arrays))
+    for level, board in state.rules.boards():
+        fed = state.rules.columns(level, counts, state.mix(columns))
+        board.add_minute(minute, fed, level.known(heard))
 
 
 def _restore_book(state: RollupState, data: bytes | None) -> list[FlagEvent]:
@@ -193,5 +192,7 @@ def _restore_book(state: RollupState, data: bytes | None) -> list[FlagEvent]:
     book = json.loads(data)
     state.gaps = GapWatch.from_json(book.get("gaps"))
     for level in state.levels.all():
-        level.monitor.detector.book = EpisodeBook.from_json(book["books"][level.kind])
+        if level.kind in book["books"]:
+            level.monitor.detector.book = EpisodeBook.from_json(book["books"][level.kind])
+    state.rules.restore_books(book.get("rules"))
     return [FlagEvent(**row) for row in book["outbox"]]

@@ -1,13 +1,12 @@
-"""The lasting series of the complaint-spike flag: merchants, categories, platforms.
+"""The lasting series of the complaint-spike flag, from the city down to merchants and streamers.
 
-Each level has its own monitor. Platforms are looked at first, so that a rise everywhere can be
+Each level has its own monitor. The widest are looked at first, so that a rise everywhere can be
 the parent of the rises that it explains.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -19,30 +18,37 @@ from pipelines.core.index import KeyIndex
 from pipelines.core.metrics import MINUTE_MS
 from pipelines.core.orders import OrdersKnown
 from pipelines.core.partials import Partial, Rows
+from pipelines.core.rollup.counts import MinuteCounts
 from pipelines.core.spikes import OpenCounts, SpikeMonitor
 
-Ints = npt.NDArray[np.int64]
 Key = tuple[str, ...]
-"""(platform,), (platform, category) or (platform, merchant)"""
+"""("",) is the city; else (platform, ...): category, category and district, or a pseudonym."""
+COUNTED = ("complaints", "orders")
+OF_MERCHANTS = (*COUNTED, "refunds", "safety", "off_platform", "offences")
+CITY_ID = "all"
+Counts = dict[str, MinuteCounts]
+"""By kind of level."""
 
 
 class Level:
     """One level of series: names, their monitor, and the group whose prior each has."""
 
-    def __init__(self, kind: str, policy: SpikePolicy) -> None:
+    def __init__(self, kind: str, policy: SpikePolicy, counted: tuple[str, ...] = COUNTED) -> None:
         self.kind = kind
+        self.counted = counted
         self.index: KeyIndex[Key] = KeyIndex()
         self.category: list[str] = []
         self.monitor = SpikeMonitor.create(policy)
         self.groups: dict[str, int] = {}
 
-    def slot(self, key: Key, category: str, group: str) -> int:
+    def slot(self, key: Key, category: str = "") -> int:
         """Slot of a series, which begins when it is first met."""
         known = self.index.slots.get(key)
         if known is not None:
             return known
         slot = self.index.add(key)
         self.category.append(category)
+        group = self.group_of(key, category)
         self.monitor.start(slot, self.groups.setdefault(group, len(self.groups)))
         return slot
 
@@ -50,12 +56,26 @@ class Level:
         key = self.index.keys[slot]
         if key is None:
             raise LookupError(f"no {self.kind} at slot {slot}")
-        name = "/".join(key) if self.kind == "category" else key[-1]
+        if self.kind == "city":
+            return Entity("city", CITY_ID, "")
+        name = "/".join(key) if self.kind in ("category", "cell") else key[-1]
         return Entity(self.kind, name, key[0], self.category[slot])
+
+    def group_of(self, key: Key, category: str) -> str:
+        """Whose prior a series has."""
+        if self.kind in ("city", "platform"):
+            return "all"
+        if self.kind == "mcn":
+            return key[0]
+        return category if self.kind == "category" else f"{key[0]}/{category}"
 
     def platforms(self) -> list[str]:
         """Platform of each slot."""
         return [key[0] if key else "" for key in self.index.keys]
+
+    def known(self, heard: set[str]) -> npt.NDArray[np.bool_]:
+        """Series [slot] whose platform was heard of."""
+        return np.array([p in heard for p in self.platforms()], bool)
 
     def keys_json(self) -> list[list[str]]:
         """Series by slot, for the checkpoint."""
@@ -71,78 +91,81 @@ class Level:
         self.index.close_gaps()
 
 
-class MinuteCounts:
-    """Complaints and orders of one minute by slot of a level."""
-
-    def __init__(self, level: Level) -> None:
-        self.level = level
-        self.complaints = np.zeros(level.index.size, np.int64)
-        self.orders = np.zeros(level.index.size, np.int64)
-
-    def add(self, slots: list[int], complaints: Ints, orders: Ints) -> None:
-        size = self.level.index.size
-        if size > len(self.complaints):
-            extra = np.zeros(size - len(self.complaints), np.int64)
-            self.complaints = np.concatenate([self.complaints, extra])
-            self.orders = np.concatenate([self.orders, extra])
-        np.add.at(self.complaints, slots, complaints)
-        np.add.at(self.orders, slots, orders)
-
-
 class Levels:
-    """The three levels together."""
+    """All levels together."""
 
     def __init__(self, policy: SpikePolicy) -> None:
+        self.city = Level("city", policy)
         self.platform = Level("platform", policy)
         self.category = Level("category", policy)
-        self.merchant = Level("merchant", policy)
+        self.cell = Level("cell", policy)
+        self.mcn = Level("mcn", policy)
+        self.merchant = Level("merchant", policy, OF_MERCHANTS)
+        self.streamer = Level("streamer", policy)
 
-    def all(self) -> tuple[Level, Level, Level]:
+    def all(self) -> tuple[Level, ...]:
         """Widest first."""
-        return self.platform, self.category, self.merchant
+        return (
+            self.city, self.platform, self.category, self.cell, self.mcn, self.merchant,
+            self.streamer,
+        )  # fmt: skip
 
-    def counts(self, partials: Iterable[Partial]) -> tuple[list[MinuteCounts], set[str]]:
+    def counts(self, partials: Iterable[Partial]) -> tuple[Counts, set[str]]:
         """Counts of a minute at each level, and the platforms heard of in it."""
-        wide, goods, shops = (MinuteCounts(level) for level in self.all())
+        out = {level.kind: MinuteCounts(level.counted) for level in self.all()}
         heard: set[str] = set()
         for partial in partials:
-            cells, merchants = partial.cells, partial.merchants
-            n, orders = cells.values["complaints"], cells.values["orders"]
+            cells, shops, groups = partial.cells, partial.merchants, partial.groups
             seen = cells.values["seen"] > 0
             heard |= {k[0] for k, s in zip(cells.keys, seen.tolist(), strict=True) if s}
-            wide.add(_slots(self.platform, cells, lambda k: ((k[0],), "", "all")), n, orders)
-            by_goods = _slots(self.category, cells, lambda k: ((k[0], k[1]), k[1], k[1]))
-            goods.add(by_goods, n, orders)
-            shops.add(
-                _slots(self.merchant, merchants, lambda k: ((k[0], k[1]), k[2], f"{k[0]}/{k[2]}")),
-                merchants.values["complaints"],
-                merchants.values["orders"],
-            )
-        return [wide, goods, shops], heard
+            self._add_cells(out, cells)
+            at = [self.merchant.slot((k[0], k[1]), k[2]) for k in shops.keys]
+            out["merchant"].add(at, shops.values)
+            self._add_groups(out, groups)
+        for level in self.all():
+            out[level.kind].grow(level.index.size)
+        return out, heard | ({""} if heard else set())
+
+    def _add_cells(self, out: Counts, cells: Rows) -> None:
+        keys, values = cells.keys, cells.values
+        out["city"].add([self.city.slot(("",)) for _ in keys], values)
+        out["platform"].add([self.platform.slot((k[0],)) for k in keys], values)
+        out["category"].add([self.category.slot((k[0], k[1]), k[1]) for k in keys], values)
+        out["cell"].add([self.cell.slot(k, k[1]) for k in keys], values)
+
+    def _add_groups(self, out: Counts, groups: Rows) -> None:
+        for level in (self.mcn, self.streamer):
+            at = [i for i, key in enumerate(groups.keys) if key[0] == level.kind]
+            slots = []
+            for _, platform, name in (groups.keys[i] for i in at):
+                pid, _, category = name.partition("/")
+                slots.append(level.slot((platform, pid), category))
+            out[level.kind].add(slots, {n: v[at] for n, v in groups.values.items()})
 
     def close_minute(
-        self, minute: int, counts: list[MinuteCounts], heard: set[str], now_ms: int
+        self, minute: int, counts: Counts, heard: set[str], now_ms: int
     ) -> list[FlagEvent]:
         """Take in a closed minute at every level."""
         out = []
         at_ms = (minute + 1) * MINUTE_MS
-        for level, one in zip(self.all(), counts, strict=True):
-            known = np.array([p in heard for p in level.platforms()], bool)
-            one.add([], np.zeros(0, np.int64), np.zeros(0, np.int64))
-            events = level.monitor.close_minute(minute, one.complaints, one.orders, known)
+        for level in self.all():
+            one = counts[level.kind]
+            one.grow(level.index.size)
+            known = level.known(heard)
+            events = level.monitor.close_minute(minute, one["complaints"], one["orders"], known)
             out += self._flags(level, events, at_ms, now_ms)
         return out
 
-    def end_merchants(self, slots: list[int], minute: int, now_ms: int) -> list[FlagEvent]:
-        """The series of these merchants are over as of `minute`; the flags that end with them."""
-        monitor = self.merchant.monitor
+    def end(self, level: Level, slots: list[int], minute: int, now_ms: int) -> list[FlagEvent]:
+        """The series at these slots are over as of `minute`; the flags that end with them."""
+        monitor = level.monitor
         start = (minute // monitor.minutes_per_bin) * monitor.policy.bin_ms
         events = monitor.end(np.array(slots, np.int64), start)
-        return self._flags(self.merchant, events, (minute + 1) * MINUTE_MS, now_ms)
+        return self._flags(level, events, (minute + 1) * MINUTE_MS, now_ms)
 
     def tick(
         self,
-        opens: list[tuple[int, list[MinuteCounts]]],
+        opens: list[tuple[int, Counts]],
         progress_ms: int,
         now_ms: int,
         orders: tuple[Mapping[str, Mapping[int, int]], int],
@@ -153,10 +176,14 @@ class Levels:
         ms; and how many partitions there are.
         """
         out = []
-        for i, level in enumerate(self.all()):
-            some = [OpenCounts(m, counts[i].complaints, counts[i].orders) for m, counts in opens]
+        until, parts = {**orders[0], "": _least(orders[0])}, orders[1]
+        for level in self.all():
+            some = [
+                OpenCounts(m, counts[level.kind]["complaints"], counts[level.kind]["orders"])
+                for m, counts in opens
+            ]
             if any(one.complaints.any() for one in some):
-                known = OrdersKnown.of(level.platforms(), *orders)
+                known = OrdersKnown.of(level.platforms(), until, parts)
                 events = level.monitor.tick(progress_ms, some, known)
                 out += self._flags(level, events, progress_ms, now_ms)
         return out
@@ -182,10 +209,14 @@ class Levels:
         return parents
 
     def _wider(self, level: Level, entity: Entity) -> list[tuple[Level, Key]]:
+        """What contains an entity, widest first."""
         platform = (self.platform, (entity.platform_id,))
-        if level is self.merchant:
-            return [platform, (self.category, (entity.platform_id, entity.category))]
-        return [platform] if level is self.category else []
+        category = (self.category, (entity.platform_id, entity.category))
+        if level is self.city:
+            return []
+        if level is self.platform:
+            return [(self.city, ("",))]
+        return [platform] if level in (self.category, self.mcn) else [platform, category]
 
     def _explaining(self, level: Level, slot: int, wider: Level, key: Key) -> str | None:
         above = wider.index.slots.get(key)
@@ -196,7 +227,7 @@ class Levels:
             [
                 i
                 for i, k in enumerate(level.index.keys)
-                if k is not None and k[0] == key[0] and key[1:] in ((), (level.category[i],))
+                if k is not None and key[0] in ("", k[0]) and key[1:] in ((), (level.category[i],))
             ]
         )
         window = closed_window(level.monitor.detector.state, siblings)
@@ -207,5 +238,10 @@ class Levels:
         return f"{RULE}:{wider.entity(above).key}:{episode.onset_ms}"
 
 
-def _slots(level: Level, rows: Rows, place: Any) -> list[int]:
-    return [level.slot(*place(key)) for key in rows.keys]
+def _least(until: Mapping[str, Mapping[int, int]]) -> dict[int, int]:
+    """Until when the orders of every platform are known, by partition."""
+    out: dict[int, int] = {}
+    for parts in until.values():
+        for part, ms in parts.items():
+            out[part] = min(out.get(part, ms), ms)
+    return out

@@ -17,11 +17,15 @@ from pipelines.core.fold.sessions import CATEGORIES, DISTRICTS
 from pipelines.core.index import KeyIndex
 from pipelines.core.indicators import table_columns
 from pipelines.core.metrics import ADDITIVE_NAMES, WINDOWS, Columns
-from pipelines.core.partials import CELL_METRICS, CellKey, Partial
+from pipelines.core.partials import CELL_METRICS, CellKey, Partial, Rows
 from pipelines.core.rolling import Rolling
-from pipelines.core.rollup.levels import Levels, MinuteCounts
+from pipelines.core.rollup.levels import Counts, Levels
+from pipelines.core.rollup.rules import Rules
+from pipelines.core.rollup.values import click_values, span_rows, span_values, spread_values
 from pipelines.core.silence import GapWatch
 from pipelines.core.silence_flags import gap_flag
+from pipelines.core.spans import Spans
+from pipelines.core.values import VALUES_EVERY, Values
 
 Ints = npt.NDArray[np.int64]
 GAUGES = tuple(n for n in CELL_METRICS if n not in ADDITIVE_NAMES)
@@ -37,9 +41,11 @@ class ClosedCells:
     minute: int
     indicators: TableColumns | None
     columns: Columns
-    merchants: MinuteCounts
+    counts: Counts
     heard: set[str]
     flags: list[FlagEvent]
+    spans: Rows
+    values: TableColumns | None
 
 
 class RollupState:
@@ -58,9 +64,11 @@ class RollupState:
         self.complained = False
         self.progress_ms = 0
         self.orders_until_ms: dict[str, dict[int, int]] = {}
-        self._counted: dict[int, list[MinuteCounts]] = {}
+        self._counted: dict[int, Counts] = {}
         self.detector_turn = 0
         self.gaps = GapWatch()
+        self.rules = Rules(self.levels)
+        self.spans = Spans(self.levels.merchant.monitor.minutes_per_bin)
 
     def fold(self, partial: Partial) -> int:
         """Take a partial; returns the minute that it waits for, or -1 when that is closed."""
@@ -105,10 +113,40 @@ class RollupState:
         rows = self._rows(minute, self._gauges(partials), [], closed=True, version=version)
         counts, heard = self.levels.counts(partials.values())
         flags = self.levels.close_minute(minute, counts, heard, now_ms)
+        self.rules.note(flags)
+        for partial in partials.values():
+            self.rules.note_sessions(partial)
+        mix = self.mix(columns)
+        flags += self.rules.close_minute(minute, counts, mix, heard, now_ms)
         flags += self._silences(minute, columns, now_ms)
         self.last |= partials
         self.closed_through = minute
-        return ClosedCells(minute, rows, columns, counts[2], heard, flags)
+        spans = span_rows(minute, self.cells.keys, columns, partials.values())
+        self.spans.add_minute(minute, spans)
+        values = self._values(minute, partials, version)
+        return ClosedCells(minute, rows, columns, counts, heard, flags, spans, values)
+
+    def _values(
+        self, minute: int, partials: dict[int, Partial], version: int
+    ) -> TableColumns | None:
+        """Rows of the indicators with long windows, at the end of a bin."""
+        if (minute + 1) % VALUES_EVERY:
+            return None
+        out = Values()
+        spread_values(out, partials.values())
+        click_values(out, self.cells, self.rolling, minute)
+        span_values(out, self.spans, minute)
+        return out.columns(minute, version)
+
+    def mix(self, columns: Columns) -> npt.NDArray[np.int64]:
+        """Orders [platform slot, category] of a minute of cells."""
+        out = np.zeros((self.levels.platform.index.size, len(CATEGORIES)), np.int64)
+        for slot in np.flatnonzero(columns["orders"]).tolist():
+            key = self.cells.keys[slot]
+            if key is not None:
+                platform = self.levels.platform.slot((key[0],))
+                out[platform, _CATEGORY[key[1]]] += columns["orders"][slot]
+        return out
 
     def _silences(self, minute: int, columns: Columns, now_ms: int) -> list[FlagEvent]:
         """Platforms that fall silent or are heard again."""
@@ -147,7 +185,9 @@ class RollupState:
                 self._counted[minute] = self.levels.counts(partials.values())[0]
         opens = sorted(self._counted.items())
         known = (self.orders_until_ms, self.partitions)
-        return self.levels.tick(opens, self.progress_ms, now_ms, known)
+        flags = self.levels.tick(opens, self.progress_ms, now_ms, known)
+        self.rules.note(flags)
+        return flags
 
     def fit(self) -> None:
         """Bring the rings to the number of cells."""

@@ -369,7 +369,8 @@ def test_each_minute_and_key_has_exactly_one_closed_row(pipeline: Pipeline, hour
 def test_a_complaint_spike_becomes_flags(pipeline: Pipeline, hour: Hour) -> None:
     rows = pipeline.query(
         "SELECT entity_type, entity, flag_id, grade, event, toUnixTimestamp64Milli(onset), "
-        "observed, expected, sentence_zh, sentence_en FROM v_flag_events ORDER BY event_time"
+        "observed, expected, sentence_zh, sentence_en FROM v_flag_events WHERE rule = 'F01' "
+        "ORDER BY event_time"
     )
     spiked = [r for r in rows if r[:2] in {("session", CITY[0].id), ("merchant", CITY[0].merchant)}]
     assert {r[0] for r in spiked} == {"session", "merchant"}

@@ -69,3 +69,22 @@ def test_a_spike_that_is_too_small_is_not_owed_but_explains() -> None:
     report = judge([small], [_flag(("session", "s1"))])
     assert (report.injected, report.found) == (0, 0)
     assert sum(report.false_flags.values()) == 0
+
+
+def test_each_rule_is_judged_by_the_anomalies_of_its_own_kind() -> None:
+    shop: Entity = ("merchant", "m1")
+    refunds = replace(_flag(shop, "critical"), rule="F05")
+    assert judge([SPIKE], [refunds]).found == 0
+    assert judge([SPIKE], [refunds]).false_flags["critical"] == 1
+    surge = replace(SPIKE, kind="F05", entity_type="merchant", entity_id="m1")
+    assert judge([surge], [refunds]).false_flags["critical"] == 0
+    late = replace(_flag(shop, "raised", END + 9 * HOUR_MS), rule="F12")
+    assert judge([surge], [late]).false_flags["raised"] == 0
+
+
+def test_streamers_agencies_and_the_city_are_explained_by_what_they_contain() -> None:
+    for level in ("streamer", "mcn"):
+        flag = _flag((level, "x"), "raised", START, ("session", "s1"), ("merchant", "m1"))
+        assert judge([SPIKE], [flag]).false_flags["raised"] == 0
+    city = Decision("F01:city", "raised", START, ("city", "all"), frozenset())
+    assert judge([SPIKE], [city]).false_flags["raised"] == 0

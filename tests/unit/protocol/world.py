@@ -127,6 +127,7 @@ KEYS = {
     "sessions": ("platform_id", "session_id"),
     "completeness": ("minute", "topic", "platform_id", "source"),
 }
+KEYS["indicator_values"] = ("indicator", "scope", "session_id", "window", "part", "minute")
 KEYS["corrections"] = ("platform_id", "topic", "source", "epoch", "sequence")
 RAW_KEY = ("platform_id", "source", "epoch", "kafka_partition", "sequence", "row")
 

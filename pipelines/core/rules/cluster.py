@@ -1,0 +1,67 @@
+"""F02, F07, F08, F12: so many of something within a window."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from .protocol import BIN_MS, Bin, Bools, Floats, Ints, Scores
+from .table import Rule
+
+_NEVER = -1
+_SHANGHAI_MS = 8 * 3_600_000
+
+
+class Cluster:
+    """Counts of one column in a ring of units (bins, clock hours or Shanghai days).
+
+    The score is the count of the last `units` units. The usual number, where the rule has a
+    baseline, is the mean over the series of the same group.
+    """
+
+    def __init__(self, rule: Rule, column: str, units: int, unit_ms: int) -> None:
+        self.rule, self.column = rule, column
+        self._units, self._unit_ms = units, unit_ms
+        self._ring = np.zeros((units, 0), np.uint16)
+        self._stamp = np.full(units, _NEVER, np.int64)
+
+    def grow(self, n: int) -> None:
+        extra = n - self._ring.shape[1]
+        if extra > 0:
+            self._ring = np.pad(self._ring, ((0, 0), (0, extra)))
+
+    def reset(self, slots: Ints) -> None:
+        self._ring[:, slots] = 0
+
+    def observe(self, bin_: Bin, frozen: Bools) -> Scores:
+        n = len(bin_.known)
+        self.grow(n)
+        unit = (bin_.number * BIN_MS + _SHANGHAI_MS) // self._unit_ms
+        at = unit % self._units
+        if self._stamp[at] != unit:
+            self._stamp[at] = unit
+            self._ring[at] = 0
+        new = bin_.column(self.column)
+        self._ring[at, :n] = np.minimum(self._ring[at, :n] + new, np.iinfo(np.uint16).max)
+        within = (self._stamp != _NEVER) & (self._stamp > unit - self._units)
+        count = self._ring[within, :n].sum(axis=0, dtype=np.float64)
+        # What came is counted although it is not known whether all came; only its absence is not.
+        score = np.where(bin_.known | (new > 0), count, np.nan)
+        return Scores(score, count, count, self._usual(bin_, count), bin_.column("orders"))
+
+    def _usual(self, bin_: Bin, count: Floats) -> Floats:
+        if not self.rule.baseline:
+            return np.zeros(len(count))
+        groups = int(bin_.group.max(initial=0)) + 1
+        members = np.bincount(bin_.group, bin_.live, groups)
+        total = np.bincount(bin_.group, np.where(bin_.live, count, 0.0), groups)
+        return np.asarray((total / np.maximum(members, 1))[bin_.group], np.float64)
+
+    def to_arrays(self) -> dict[str, npt.NDArray[Any]]:
+        return {"ring": self._ring.copy(), "stamp": self._stamp.copy()}
+
+    def restore(self, arrays: Any) -> None:
+        if "ring" in arrays:
+            self._ring, self._stamp = arrays["ring"].copy(), arrays["stamp"].copy()
