@@ -61,8 +61,8 @@ def write_log() -> Log:
     unique: dict[str, int] = defaultdict(int)
     for number, at in enumerate(TIMES):
         on_air = CITY[:12] if at < START + HOUR else CITY[12:]
-        if number and at - TIMES[number - 1] > HOUR:
-            # Nobody is an hour behind the other when the second day begins: nothing may be late.
+        if not number or at - TIMES[number - 1] > HOUR:
+            # Both are known, and neither is an hour behind, when a day begins: nothing may be late.
             log.broker_ms = at
             for platform in ("p-one", "p-two"):
                 for sample in (V, O, C):
