@@ -43,6 +43,7 @@ format: setup ## rewrite the code in the project's style
 
 bench: setup ## measure speed and memory; prints JSON
 	@$(BIN)/python -m benchmarks.fold $(ARGS)
+	@$(BIN)/python -m benchmarks.rules
 	@$(BIN)/python -m benchmarks.overload $(ARGS)
 	@$(BIN)/python -m benchmarks.recovery $(ARGS)
 	@$(BIN)/python -m benchmarks.sdk

@@ -25,6 +25,7 @@ MADE_BY = {
     "F06": {"F03", "F06", "F07"},
     "F07": {"F07"},
     "F08": {"F08"},
+    "F09": {"F09"},
 }
 #: Of the repetition: it follows all that was before it.
 REPEATED = "F12"
@@ -146,7 +147,8 @@ def containing(anomaly: Anomaly) -> frozenset[Entity]:
 
 
 def read_decisions(warehouse: Warehouse) -> list[Decision]:
-    """First decision at every grade of every flag but those of silence."""
+    """First decision at every grade of every flag but those of silence, and of certificates, which
+    are facts that the platform tells."""
     parts: dict[Entity, set[Entity]] = defaultdict(set)
     sessions = "SELECT session_id, merchant_pid, streamer_pid, mcn_pid FROM v_sessions"
     for session, merchant, streamer, mcn in warehouse.rows(sessions):
@@ -156,7 +158,7 @@ def read_decisions(warehouse: Warehouse) -> list[Decision]:
     told = warehouse.rows(
         "SELECT flag_id, grade, min(toUnixTimestamp64Milli(event_time)),"
         " any(entity_type), any(entity), any(platform_id), any(category), any(rule)"
-        " FROM v_flag_events WHERE rule != 'F11' AND event IN ('opened', 'escalated')"
+        " FROM v_flag_events WHERE rule NOT IN ('F10', 'F11') AND event IN ('opened', 'escalated')"
         " GROUP BY flag_id, grade"
     )
     return [_decision(parts, *row) for row in told]

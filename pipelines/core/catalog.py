@@ -107,10 +107,42 @@ TABLE: tuple[Indicator, ...] = (
         "indicators_cell.i11_complaints_per_10000_24h",
     ),
     Indicator(
+        "I10", "按下单批次退款率", "Refunds by cohort",
+        "100 x refunds of the orders of the window's days / these orders", ("7d", "30d"), "%",
+        _BROAD, 20, "orders",
+    ),
+    Indicator(
         "I12", "品类结构偏离", "Category divergence",
         "Jensen-Shannon divergence, bits, of GMV by category in 24 clock hours from the 28 days "
         "before today",
         ("24h",), "bits", ("platform", "city"), 100, "orders of the 24 hours",
+    ),
+    Indicator(
+        "I13", "投诉首次回应时长", "Complaint response time",
+        "p50 and p95 of the time from filing to the first answer", ("7d",), "h", _BROAD, 5,
+        "answers",
+    ),
+    Indicator(
+        "I14", "投诉办结率", "Complaints resolved", "100 x resolved / closed", ("30d",), "%",
+        _BROAD, 5, "complaints closed",
+    ),
+    Indicator(
+        "I15", "实时审核覆盖率", "Review coverage",
+        "100 x live sessions with a review in five minutes / live sessions", ("5m",), "%", _BROAD,
+        5, "live sessions",
+    ),
+    Indicator(
+        "I16", "审核时延", "Review latency",
+        "p95 of the time from what was shown to the outcome", ("1h",), "s", _BROAD, 20, "reviews",
+    ),
+    Indicator(
+        "I17", "持证主播占比", "Certified streamers",
+        "100 x sessions begun in the day with a certified streamer / those of which it is told",
+        ("1d",), "%", _BROAD, 5, "sessions",
+    ),
+    Indicator(
+        "I18", "48 小时发货率", "Shipped within 48 h",
+        "100 x shipped within 48 h / orders whose 48 h ended", ("7d",), "%", _BROAD, 20, "orders",
     ),
     Indicator(
         "I19", "MCN 集中度", "Concentration of agencies",

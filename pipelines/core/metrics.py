@@ -46,9 +46,9 @@ ADDITIVE: tuple[Metric, ...] = (
     *(Metric(name, np.int32) for name in LAG_NAMES),
 )
 ADDITIVE_NAMES = tuple(m.name for m in ADDITIVE)
-EXTRA_NAMES = ("safety", "off_platform", "ghost_orders")
+EXTRA_NAMES = ("safety", "off_platform", "ghost_orders", "reviews")
 """Counts of a minute that the rules want and no rolling window: safety complaints (C06), reports
-of off-platform dealing (L02), orders while nobody watched."""
+of off-platform dealing (L02), orders while nobody watched, real-time reviews."""
 COUNTED_NAMES = (*ADDITIVE_NAMES, *EXTRA_NAMES)
 GAUGE_NAMES = ("peak", "unique")
 """Largest viewers, and unique viewers since the start, as of a minute by session; 0 is unknown."""

@@ -22,7 +22,9 @@ class OpenMinute:
     and few metrics are used.
     """
 
-    __slots__ = ("_latest", "_sums", "_viewer_count", "_viewer_sum", "dirty", "peak", "unique")
+    __slots__ = (
+        "_latest", "_sums", "_viewer_count", "_viewer_sum", "dirty", "peak", "tallies", "unique",
+    )  # fmt: skip
 
     def __init__(self, capacity: int) -> None:
         self._sums: Columns = {}
@@ -31,6 +33,8 @@ class OpenMinute:
         self._latest = np.full(capacity, -1, np.int64)
         self.peak = np.zeros(capacity, np.int64)
         self.unique = np.zeros(capacity, np.int64)
+        self.tallies: dict[tuple[str, str], Ints] = {}
+        """(name, platform) -> counts [category]: what no session needs."""
         self.dirty = False
 
     @property
@@ -65,6 +69,11 @@ class OpenMinute:
         """Add `values` [n] at `slots` [n]; a slot may come more than once."""
         np.add.at(self._into(name), slots, values)
         self.dirty = True
+
+    def tally(self, name: str, platform: str, counts: Ints) -> None:
+        """Add counts [category] of a platform."""
+        old = self.tallies.get((name, platform))
+        self.tallies[name, platform] = counts if old is None else old + counts
 
     def add_lags(self, slots: npt.NDArray[Any], buckets: Ints) -> None:
         """Count each row in its bucket of the lag histogram."""

@@ -35,6 +35,10 @@ MerchantKey = tuple[str, str, str]
 """(platform, merchant_pid, category)"""
 GroupKey = tuple[str, str, str]
 """(kind, platform, id): streamer with pid/category, mcn with pid, scenario with its tag"""
+TallyKey = tuple[str, str, str]
+"""(name, platform, category)"""
+COHORT = "refunded."
+"""Tally of refunds, with the age of their orders in days behind it."""
 SpreadKey = tuple[str, str, str]
 """(indicator, platform, category), with the counts of a histogram's buckets"""
 GROUP_METRICS = ("complaints", "orders", "paid_fen")
@@ -66,6 +70,7 @@ class Partial:
     orders_until_ms: dict[str, int] = field(default_factory=dict)
     groups: Rows = field(default_factory=lambda: Rows([], {}))
     spread: Rows = field(default_factory=lambda: Rows([], {}))
+    tallies: Rows = field(default_factory=lambda: Rows([], {}))
 
 
 def encode(partial: Partial) -> bytes:
@@ -82,12 +87,14 @@ def encode(partial: Partial) -> bytes:
         "merchants": partial.merchants.keys,
         "groups": partial.groups.keys,
         "spread": partial.spread.keys,
+        "tallies": partial.tallies.keys,
     }
     text = json.dumps(head, separators=(",", ":")).encode()
     arrays: dict[str, npt.NDArray[Any]] = {f"c.{k}": v for k, v in partial.cells.values.items()}
     arrays |= {f"m.{k}": v for k, v in partial.merchants.values.items()}
     arrays |= {f"g.{k}": v for k, v in partial.groups.values.items()}
     arrays |= {f"s.{k}": v for k, v in partial.spread.values.items()}
+    arrays |= {f"t.{k}": v for k, v in partial.tallies.values.items()}
     return blob.pack(arrays | {"head": np.frombuffer(text, np.uint8)})
 
 
@@ -113,4 +120,5 @@ def decode(value: bytes) -> Partial:
         head.get("orders_until_ms", {}),
         rows("g.", head.get("groups", [])),
         rows("s.", head.get("spread", [])),
+        rows("t.", head.get("tallies", [])),
     )

@@ -24,7 +24,22 @@ SHARE_EDGES = (
     70, 100,
 )  # fmt: skip
 """Percent."""
-EDGES: dict[str, tuple[float, ...]] = {"I03": PEAK_EDGES, "I07": SHARE_EDGES}
+RESPONSE_EDGES = (
+    5, 10, 15, 30, 45, 60, 90, 120, 180, 240, 360, 480, 720, 1_440, 2_880, 4_320, 7_200, 10_080,
+    20_160, 43_200,
+)  # fmt: skip
+"""Minutes from a complaint to its first answer."""
+LATENCY_EDGES = (
+    100, 200, 500, 1_000, 2_000, 5_000, 10_000, 20_000, 30_000, 60_000, 120_000, 300_000, 600_000,
+    3_600_000,
+)  # fmt: skip
+"""Milliseconds from what was shown to the outcome of its review."""
+EDGES: dict[str, tuple[float, ...]] = {
+    "I03": PEAK_EDGES,
+    "I07": SHARE_EDGES,
+    "I13": RESPONSE_EDGES,
+    "I16": LATENCY_EDGES,
+}
 
 
 def bucket(indicator: str, values: npt.NDArray[Any]) -> Ints:

@@ -2,21 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from pipelines.core.index import KeyIndex
-from pipelines.core.partials import GROUP_METRICS, GroupKey, Rows
+from pipelines.core.partials import COHORT, GROUP_METRICS, GroupKey, Rows
 
 Ints = npt.NDArray[np.int64]
 DAYS, HOURS = 31, 24
 _DAY, _HOUR = 1_440, 60
 _SHANGHAI = 480
 _NEVER = -1
-_KINDS_BY_HOUR = frozenset({"category"})
+TALLY = "orders"
+"""The metric that a tally is kept under."""
+
+
+def _by_hour(kind: str) -> bool:
+    return kind == "category" or kind.startswith("latency.")
+
+
+def dated(minute: int, rows: Rows) -> Iterator[tuple[int, Rows]]:
+    """The rows of a minute with the minute whose day they belong to: refunds go to the day of
+    their orders, so many days before."""
+    by_days: dict[int, list[int]] = {}
+    keys = list(rows.keys)
+    for i, (kind, platform, name) in enumerate(keys):
+        days = 0
+        if kind.startswith(COHORT):
+            days = int(kind[len(COHORT) :])
+            keys[i] = ("refunded", platform, name)
+        by_days.setdefault(days, []).append(i)
+    for days, at in by_days.items():
+        some = {name: values[at] for name, values in rows.values.items()}
+        yield minute - days * _DAY, Rows([keys[i] for i in at], some)
 
 
 class UnitSums:
@@ -77,11 +98,13 @@ class Spans:
         for minute, rows in self._since:
             if not rows.keys:
                 continue
-            slots = np.array([self.keys.add(key) for key in rows.keys], np.int64)
-            values = np.stack([rows.values[name] for name in GROUP_METRICS])
-            self.days.add(minute, slots, values)
-            hourly = np.array([key[0] in _KINDS_BY_HOUR for key in rows.keys], bool)
-            self.hours.add(minute, slots[hourly], values[:, hourly])
+            for when, part in dated(minute, rows):
+                slots = np.array([self.keys.add(key) for key in part.keys], np.int64)
+                values = np.stack([part.values[name] for name in GROUP_METRICS])
+                self.days.add(when, slots, values)
+                hourly = np.array([_by_hour(key[0]) for key in part.keys], bool)
+                if hourly.any():
+                    self.hours.add(when, slots[hourly], values[:, hourly])
         self._since = []
 
     def rename(self, platform: str, erased: str) -> None:

@@ -171,6 +171,112 @@ FROM
         GROUP BY s
         )
     )
+)
+UNION ALL
+SELECT 'I10', w.1, '', s.1, s.2, s.3, '', if(w.3 < 20, NULL, 100 * w.2 / w.3), toFloat64(w.2), toFloat64(w.3), toUInt64(w.3)
+FROM
+(
+    SELECT s, arrayJoin([('7d', r7, o7), ('30d', r30, o30)]) AS w
+    FROM
+    (
+        SELECT s, toInt64(sumIf(orders, day > toDate({at:DateTime('UTC')}, 'Asia/Shanghai') - 7)) AS o7, toInt64(sumIf(orders, day > toDate({at:DateTime('UTC')}, 'Asia/Shanghai') - 30)) AS o30,
+            toInt64(sumIf(refunds, told AND placed > toDate({at:DateTime('UTC')}, 'Asia/Shanghai') - 7)) AS r7, toInt64(sumIf(refunds, told AND placed > toDate({at:DateTime('UTC')}, 'Asia/Shanghai') - 30)) AS r30
+        FROM
+        (
+            SELECT orders, refunds, arrayJoin([('category', platform_id, category), ('platform', platform_id, ''), ('city', '', '')]) AS s, toDate(event_time, 'Asia/Shanghai') AS day,
+                cohort_days IS NOT NULL AND cohort_days <= 30 AS told, day - ifNull(cohort_days, 0) AS placed
+            FROM v_settled_orders
+            WHERE event_time < {at:DateTime('UTC')} + INTERVAL 1 MINUTE AND event_time >= {at:DateTime('UTC')} - INTERVAL 31 DAY
+        )
+        GROUP BY s
+    )
+)
+WHERE w.2 > 0
+UNION ALL
+SELECT 'I18', '7d', '', s.1, s.2, s.3, '', if(due < 20, NULL, 100 * shipped / due), toFloat64(shipped), toFloat64(due), toUInt64(due)
+FROM
+(
+    SELECT arrayJoin([('category', platform_id, category), ('platform', platform_id, ''), ('city', '', '')]) AS s, toInt64(sum(ifNull(due_48h, 0))) AS due, toInt64(sum(ifNull(shipped_48h, 0))) AS shipped
+    FROM v_settled_orders
+    WHERE event_time < {at:DateTime('UTC')} + INTERVAL 1 MINUTE AND event_time >= {at:DateTime('UTC')} - INTERVAL 8 DAY AND toDate(event_time, 'Asia/Shanghai') > toDate({at:DateTime('UTC')}, 'Asia/Shanghai') - 7
+    GROUP BY s
+)
+WHERE due > 0
+UNION ALL
+SELECT 'I14', '30d', '', s.1, s.2, s.3, '', if(done < 5, NULL, 100 * fine / done), toFloat64(fine), toFloat64(done), toUInt64(done)
+FROM
+(
+    SELECT arrayJoin([('category', platform_id, category), ('platform', platform_id, ''), ('city', '', '')]) AS s, toInt64(sum(ifNull(closed, 0))) AS done, toInt64(sum(ifNull(resolved, 0))) AS fine
+    FROM v_settled_complaints
+    WHERE event_time < {at:DateTime('UTC')} + INTERVAL 1 MINUTE AND event_time >= {at:DateTime('UTC')} - INTERVAL 31 DAY AND toDate(event_time, 'Asia/Shanghai') > toDate({at:DateTime('UTC')}, 'Asia/Shanghai') - 30
+    GROUP BY s
+)
+WHERE done > 0
+UNION ALL
+SELECT 'I13', '7d', q.1, s.1, s.2, s.3, '', if(total < 5, NULL, arrayFirst((e, c) -> c >= q.2 * total, edges, sums) / 60), 0, 0, toUInt64(total)
+FROM
+(
+    SELECT s, arrayJoin([('p50', 0.5), ('p95', 0.95)]) AS q, total, edges, sums
+    FROM
+    (
+        SELECT s, sum(w) AS total, arraySort(groupArray((edge, w))) AS h, h.1 AS edges, arrayCumSum(h.2) AS sums
+        FROM
+        (
+            SELECT arrayJoin([('category', platform_id, category), ('platform', platform_id, ''), ('city', '', '')]) AS s, if(response_minutes > 43200.0, 43200.0, arrayFirst(e -> response_minutes <= e, [5.0, 10.0, 15.0, 30.0, 45.0, 60.0, 90.0, 120.0, 180.0, 240.0, 360.0, 480.0, 720.0, 1440.0, 2880.0, 4320.0, 7200.0, 10080.0, 20160.0, 43200.0])) AS edge, toInt64(sum(ifNull(responded, 0))) AS w
+            FROM v_settled_complaints
+            WHERE event_time < {at:DateTime('UTC')} + INTERVAL 1 MINUTE AND event_time >= {at:DateTime('UTC')} - INTERVAL 8 DAY AND toDate(event_time, 'Asia/Shanghai') > toDate({at:DateTime('UTC')}, 'Asia/Shanghai') - 7
+                AND response_minutes IS NOT NULL
+            GROUP BY s, edge
+        )
+        WHERE w > 0
+        GROUP BY s
+    )
+)
+UNION ALL
+SELECT 'I16', '1h', 'p95', s.1, s.2, s.3, '', if(total < 20, NULL, arrayFirst((e, c) -> c >= 0.95 * total, edges, sums) / 1000), 0, 0, toUInt64(total)
+FROM
+(
+    SELECT s, sum(w) AS total, arraySort(groupArray((edge, w))) AS h, h.1 AS edges, arrayCumSum(h.2) AS sums
+    FROM
+    (
+        SELECT arrayJoin([('category', platform_id, category), ('platform', platform_id, ''), ('city', '', '')]) AS s, if(latency_ms > 3600000.0, 3600000.0, arrayFirst(e -> latency_ms <= e, [100.0, 200.0, 500.0, 1000.0, 2000.0, 5000.0, 10000.0, 20000.0, 30000.0, 60000.0, 120000.0, 300000.0, 600000.0, 3600000.0])) AS edge, toInt64(sum(reviews)) AS w
+        FROM v_settled_reviews
+        WHERE event_time < {at:DateTime('UTC')} + INTERVAL 1 MINUTE AND event_time >= toStartOfHour({at:DateTime('UTC')}) AND latency_ms IS NOT NULL
+        GROUP BY s, edge
+    )
+    WHERE w > 0
+    GROUP BY s
+)
+UNION ALL
+SELECT 'I15', '5m', '', s.1, s.2, s.3, '', if(live < 5, NULL, 100 * looked / live), toFloat64(looked), toFloat64(live), toUInt64(live)
+FROM
+(
+    SELECT arrayJoin([('category', platform_id, category), ('platform', platform_id, ''), ('city', '', '')]) AS s, toInt64(countIf(shown)) AS live, toInt64(countIf(shown AND reviewed)) AS looked
+    FROM
+    (
+        SELECT platform_id, category, session_id, max(v) AS shown, max(r) AS reviewed
+        FROM
+        (
+            SELECT platform_id, category, session_id, 1 AS v, 0 AS r FROM v_settled_viewers
+            WHERE event_time < {at:DateTime('UTC')} + INTERVAL 1 MINUTE AND event_time >= {at:DateTime('UTC')} - INTERVAL 4 MINUTE AND viewers IS NOT NULL
+            UNION ALL
+            SELECT platform_id, category, session_id, 0, 1 FROM v_settled_reviews
+            WHERE event_time < {at:DateTime('UTC')} + INTERVAL 1 MINUTE AND event_time >= {at:DateTime('UTC')} - INTERVAL 4 MINUTE AND reviews > 0
+        )
+        GROUP BY platform_id, category, session_id
+    )
+    WHERE platform_id IN (SELECT platform_id FROM v_settled_reviews WHERE event_time < {at:DateTime('UTC')} + INTERVAL 1 MINUTE AND event_time >= {at:DateTime('UTC')} - INTERVAL 2 DAY)
+    GROUP BY s
+)
+WHERE live > 0
+UNION ALL
+SELECT 'I17', '1d', '', s.1, s.2, s.3, '', if(told < 5, NULL, 100 * sure / told), toFloat64(sure), toFloat64(told), toUInt64(told)
+FROM
+(
+    SELECT arrayJoin([('category', platform_id, category), ('platform', platform_id, ''), ('city', '', '')]) AS s, toInt64(count()) AS told, toInt64(countIf(streamer_certified)) AS sure
+    FROM v_sessions
+    WHERE first_seen < {at:DateTime('UTC')} + INTERVAL 1 MINUTE AND toDate(first_seen, 'Asia/Shanghai') = toDate({at:DateTime('UTC')}, 'Asia/Shanghai') AND streamer_certified IS NOT NULL
+    GROUP BY s
 );
 
 ALTER TABLE indicator_values MODIFY COMMENT 'PROVISIONAL figures: rows that were on time, nothing corrected; settled: v_settled_indicator_values';

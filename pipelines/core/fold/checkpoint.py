@@ -189,6 +189,7 @@ def _restore_minutes(state: FoldState, entries: Entries, detector_through: int) 
         seen = latest >= 0
         state.last_seen[seen] = minute
         state.latest[seen] = latest[seen]
+        state.last_review[columns["reviews"] > 0] = minute
         if minute // 60 == through // 60:
             state.rolling.close(minute, columns)
         else:
@@ -198,7 +199,7 @@ def _restore_minutes(state: FoldState, entries: Entries, detector_through: int) 
         if minute > detector_through:
             heard = platform_heard(state, seen)
             state.monitor.add_minute(minute, columns["complaints"], columns["orders"], heard)
-            state.board.add_minute(minute, columns, heard)
+            state.board.add_minute(minute, state.fed(columns), heard)
             state.life.add_minute(minute, columns)
 
 

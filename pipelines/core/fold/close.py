@@ -12,6 +12,7 @@ from pipelines.core.flags import Entity, FlagEvent, flag_event
 from pipelines.core.fold.groups import group_rows
 from pipelines.core.fold.rows import indicator_columns
 from pipelines.core.fold.state import EXPECTED_MINUTES, FORGET_MINUTES, NEVER, FoldState
+from pipelines.core.fold.tallies import tally_rows
 from pipelines.core.fold.values import session_values, spread_rows
 from pipelines.core.metrics import LAG_NAMES, MINUTE_MS, WINDOWS, Columns
 from pipelines.core.minute import OpenMinute
@@ -76,7 +77,9 @@ def close_minute(state: FoldState, minute: int, version: int, now_ms: int) -> Cl
     if len(busy):
         rows = indicator_columns(minute, busy, state.rolling, state.sessions, gauges)
         rows["version"] = np.full(len(busy), version, np.int64)
+    state.last_review[columns["reviews"] > 0] = minute
     partial = _partial(state, minute, columns | gauges, closed=True, version=version)
+    partial = replace(partial, tallies=tally_rows(opened, minute, state))
     latest = np.where(seen, state.latest, -1)
     values = session_values(state, minute, version)
     state.closed_through = minute
@@ -87,9 +90,10 @@ def close_minute(state: FoldState, minute: int, version: int, now_ms: int) -> Cl
 def _judge(
     state: FoldState, minute: int, columns: Columns, heard: Bools, now_ms: int
 ) -> list[FlagEvent]:
-    """The rules of sessions (F02, F03, F04, F07)."""
+    """The rules of sessions (F02, F03, F04, F07, F10)."""
     live, group = state.sessions.live, state.monitor.group[: state.sessions.capacity]
-    events = state.board.close_minute(minute, columns, heard, live, group.astype(np.int64))
+    fed = state.fed(columns)
+    events = state.board.close_minute(minute, fed, heard, live, group.astype(np.int64))
     return [rule_flag(e, _entity(state, e.slot), now_ms) for e in events]
 
 
@@ -267,6 +271,7 @@ def forget(state: FoldState, gone: Ints, minute: int, now_ms: int) -> list[FlagE
     state.life.reset(gone)
     state.last_seen[gone] = NEVER
     state.latest[gone] = 0
+    state.last_review[gone] = NEVER
     at_ms = (minute + 1) * MINUTE_MS
     return flags + [flag_event(e, entities[e.series], at_ms, now_ms) for e in events]
 

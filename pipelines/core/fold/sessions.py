@@ -79,6 +79,8 @@ class Sessions:
         self.cell = np.zeros(capacity, np.int32)
         self.since = np.full(capacity, 2**40, np.int64)
         self.live = np.zeros(capacity, bool)
+        self.certified = np.full(capacity, -1, np.int8)
+        """Whether the streamer is certified; -1 is not told."""
 
     @property
     def capacity(self) -> int:
@@ -158,6 +160,8 @@ class Sessions:
         self.cell[slot] = self.cells.add((platform, session.category, session.district))
         self.since[slot] = session.since
         self.live[slot] = True
+        told = session.streamer_certified
+        self.certified[slot] = -1 if told is None else int(told)
         self.dirty.add(slot // CHUNK)
 
     def _grow(self, capacity: int) -> None:

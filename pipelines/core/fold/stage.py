@@ -15,6 +15,7 @@ from pipelines.core.fold.clock import SourceKey
 from pipelines.core.fold.rows import event_ms, known, numbers, raw_columns
 from pipelines.core.fold.sessions import FOREIGN
 from pipelines.core.fold.state import FoldState
+from pipelines.core.fold.tallies import add_tallies
 from pipelines.core.metrics import MINUTE_MS, lag_bucket
 from pipelines.core.minute import OpenMinute
 from pipelines.core.sources import MAX_EPOCHS, SourceState
@@ -31,13 +32,13 @@ _SUMS: dict[SampleType, tuple[str, ...]] = {
     SampleType.VIEWERS: ("clicks", "interactions"),
     SampleType.ORDERS: ("orders", "paid_fen", "refunds", "refunded_fen"),
     SampleType.COMPLAINTS: ("complaints",),
-    SampleType.REVIEWS: (),
+    SampleType.REVIEWS: ("reviews",),
 }
 _READ: dict[SampleType, tuple[str, ...]] = {
     SampleType.VIEWERS: ("viewers", "unique_viewers"),
-    SampleType.ORDERS: (),
-    SampleType.COMPLAINTS: ("code",),
-    SampleType.REVIEWS: (),
+    SampleType.ORDERS: ("cohort_days", "due_48h", "shipped_48h"),
+    SampleType.COMPLAINTS: ("code", "responded", "response_minutes", "resolved", "closed"),
+    SampleType.REVIEWS: ("latency_ms",),
 }
 CODES = {"safety": ("C06", "C0601"), "off_platform": ("L02",)}
 # At the very start the first record need not be the oldest: this many minutes before it stay open.
@@ -147,7 +148,8 @@ def _fold_rows(
     for minute in np.unique(minutes[fresh]).tolist():
         at = np.flatnonzero((minutes == minute) & fresh)
         some = rows if len(at) == len(slots) else rows.take(pa.array(at))
-        _fold_minute(state, ident.sample, minute, some, (slots[at], times[at], lags[at]))
+        part = (slots[at], times[at], lags[at])
+        _fold_minute(state, ident.platform_id, ident.sample, minute, some, part)
         done.minute = max(done.minute, minute)
 
 
@@ -182,6 +184,7 @@ def _late_or_counted(
 
 def _fold_minute(
     state: FoldState,
+    platform: str,
     sample: SampleType,
     minute: int,
     rows: pa.RecordBatch,
@@ -190,6 +193,7 @@ def _fold_minute(
     slots, times, lags = where
     into = state.open_minute(minute)
     into.add_lags(slots, lags)
+    add_tallies(into, sample, platform, state.sessions.category[slots], rows)
     if sample is SampleType.VIEWERS:
         seen = known(rows, "viewers")
         viewers = numbers(rows, "viewers")

@@ -19,6 +19,7 @@ from pipelines.core.rules.boards import session_board
 from pipelines.core.silence import FrozenWatch
 from pipelines.core.sources import SourceState
 from pipelines.core.spikes import SpikeMonitor
+from schemas.telemetry import SampleType
 
 Ints = npt.NDArray[np.int64]
 NEVER = -(2**40)
@@ -50,6 +51,7 @@ class FoldState:
         self.rolling = Rolling(self.sessions.capacity)
         self.last_seen = np.full(self.sessions.capacity, NEVER, np.int64)
         self.latest = np.zeros(self.sessions.capacity, np.int64)
+        self.last_review = np.full(self.sessions.capacity, NEVER, np.int64)
         self.monitor = SpikeMonitor.create(spikes)
         self.frozen = FrozenWatch(self.sessions.capacity)
         self.board = session_board()
@@ -86,6 +88,7 @@ class FoldState:
             self.rolling.grow(capacity)
             self.last_seen = np.concatenate([self.last_seen, np.full(extra, NEVER, np.int64)])
             self.latest = np.concatenate([self.latest, np.zeros(extra, np.int64)])
+            self.last_review = np.concatenate([self.last_review, np.full(extra, NEVER, np.int64)])
         for minute in self.opens.values():
             minute.grow(capacity)
         self.monitor.grow(capacity)
@@ -107,6 +110,16 @@ class FoldState:
         """The topic was made anew: no closed minute holds a record of it below an offset."""
         for at in self.folded_at_close.values():
             at.pop(topic, None)
+
+    def fed(self, columns: Mapping[str, Ints]) -> dict[str, Ints]:
+        """What the rules of sessions are fed with: columns [slot] of a closed minute."""
+        uncertified = self.sessions.certified == 0
+        watched = columns["viewer_milliminutes"]
+        return {**columns, "uncertified": np.where(uncertified, watched, 0)}
+
+    def reviewed_platforms(self) -> set[str]:
+        """Platforms that say something on the topic of reviews: elsewhere none is unknown."""
+        return {key[1] for key in self.sources if key[0] == SampleType.REVIEWS.topic}
 
     def kept_arrays(self) -> dict[str, npt.NDArray[Any]]:
         """What goes with the detector's arrays into a checkpoint, as of the last closed bin."""

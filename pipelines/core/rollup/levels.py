@@ -25,6 +25,7 @@ Key = tuple[str, ...]
 """("",) is the city; else (platform, ...): category, category and district, or a pseudonym."""
 COUNTED = ("complaints", "orders")
 OF_MERCHANTS = (*COUNTED, "refunds", "safety", "off_platform", "offences")
+OF_PLATFORMS = (*COUNTED, "live", "reviewed")
 CITY_ID = "all"
 Counts = dict[str, MinuteCounts]
 """By kind of level."""
@@ -96,7 +97,7 @@ class Levels:
 
     def __init__(self, policy: SpikePolicy) -> None:
         self.city = Level("city", policy)
-        self.platform = Level("platform", policy)
+        self.platform = Level("platform", policy, OF_PLATFORMS)
         self.category = Level("category", policy)
         self.cell = Level("cell", policy)
         self.mcn = Level("mcn", policy)
@@ -122,6 +123,10 @@ class Levels:
             at = [self.merchant.slot((k[0], k[1]), k[2]) for k in shops.keys]
             out["merchant"].add(at, shops.values)
             self._add_groups(out, groups)
+            for i, (name, platform, _) in enumerate(partial.tallies.keys):
+                if name in OF_PLATFORMS:
+                    count = partial.tallies.values["n"][i : i + 1]
+                    out["platform"].add([self.platform.slot((platform,))], {name: count})
         for level in self.all():
             out[level.kind].grow(level.index.size)
         return out, heard | ({""} if heard else set())

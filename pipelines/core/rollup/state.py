@@ -19,6 +19,7 @@ from pipelines.core.indicators import table_columns
 from pipelines.core.metrics import ADDITIVE_NAMES, WINDOWS, Columns
 from pipelines.core.partials import CELL_METRICS, CellKey, Partial, Rows
 from pipelines.core.rolling import Rolling
+from pipelines.core.rollup.care import care_values, review_values
 from pipelines.core.rollup.levels import Counts, Levels
 from pipelines.core.rollup.rules import Rules
 from pipelines.core.rollup.values import click_values, span_rows, span_values, spread_values
@@ -136,6 +137,8 @@ class RollupState:
         spread_values(out, partials.values())
         click_values(out, self.cells, self.rolling, minute)
         span_values(out, self.spans, minute)
+        care_values(out, self.spans, minute)
+        review_values(out, partials.values())
         return out.columns(minute, version)
 
     def mix(self, columns: Columns) -> npt.NDArray[np.int64]:

@@ -16,11 +16,13 @@ from pipelines.core.partials import GROUP_METRICS, CellKey, GroupKey, Partial, R
 from pipelines.core.quantiles import quantile
 from pipelines.core.rolling import Rolling
 from pipelines.core.rules.shift import jensen_shannon, shares
-from pipelines.core.spans import Spans
+from pipelines.core.spans import TALLY, Spans
 from pipelines.core.values import Scope, Values
 
 Ints = npt.NDArray[np.int64]
 CITY = Scope("city")
+OF_THE_BIN = frozenset({"live", "reviewed"})
+"""Tallies that are of the five minutes and not added up."""
 _SHANGHAI_HOURS = 8
 _COMPLAINTS, _ORDERS, _PAID = (GROUP_METRICS.index(n) for n in ("complaints", "orders", "paid_fen"))
 
@@ -57,6 +59,10 @@ def span_rows(
         for i, group in enumerate(partial.groups.keys):
             if group[0] != "streamer":
                 add(group, [int(partial.groups.values[n][i]) for n in GROUP_METRICS])
+        for i, tally in enumerate(partial.tallies.keys):
+            if tally[0] not in OF_THE_BIN:
+                count = int(partial.tallies.values["n"][i])
+                add(tally, [count if n == TALLY else 0 for n in GROUP_METRICS])
     whole = np.array(values, np.int64).reshape(len(values), len(GROUP_METRICS))
     return Rows(list(place), {n: whole[:, i] for i, n in enumerate(GROUP_METRICS)})
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .board import RuleBoard
+from .care import ReviewGap, Uncertified
 from .cluster import Cluster
 from .jump import ViewerJump
 from .protocol import BIN_MS
@@ -13,9 +14,10 @@ from .table import RULES
 _HOUR_MS = 3_600_000
 SESSION_COLUMNS = (
     "orders", "clicks", "interactions", "viewer_milliminutes", "seen", "safety", "ghost_orders",
+    "uncertified",
 )  # fmt: skip
 MERCHANT_COLUMNS = ("orders", "refunds", "safety", "off_platform", "offences")
-PLATFORM_COLUMNS = ("orders", "mix")
+PLATFORM_COLUMNS = ("orders", "mix", "live", "reviewed")
 
 CONVERSION = SharePolicy("orders", "clicks", start=0.002, witness="seen")
 REFUNDS = SharePolicy("refunds", "orders", start=0.3, lag_bins=3.0, least_ratio=1.8)
@@ -28,6 +30,7 @@ def session_board() -> RuleBoard:
         ShareOutlier(RULES["F03"], CONVERSION),
         ViewerJump(RULES["F04"]),
         Cluster(RULES["F07"], "ghost_orders", 3, BIN_MS),
+        Uncertified(RULES["F10"]),
     )
     return RuleBoard(rules, SESSION_COLUMNS)
 
@@ -45,4 +48,4 @@ def merchant_board() -> RuleBoard:
 
 def platform_board() -> RuleBoard:
     """Platforms."""
-    return RuleBoard((CategoryShift(RULES["F06"]),), PLATFORM_COLUMNS)
+    return RuleBoard((CategoryShift(RULES["F06"]), ReviewGap(RULES["F09"])), PLATFORM_COLUMNS)

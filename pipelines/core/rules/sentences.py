@@ -157,6 +157,22 @@ def _off_platform(e: RuleEvent) -> Both:
     )
 
 
+def _reviews(e: RuleEvent) -> Both:
+    return (
+        f"的在播场次中有 {_percent(e.detail / 100)} 没有任何实时审核(各场次应持续审核)",
+        f"{_percent(e.detail / 100)} of the live sessions had no real-time review at all, where "
+        "each should have one all the time",
+    )
+
+
+def _uncertified(e: RuleEvent) -> Both:
+    return (
+        f"约有 {_number(e.observed)} 人观看,而平台报告该主播未持证",
+        f"about {_number(e.observed)} viewers, while the platform says that the streamer has no "
+        "certificate",
+    )
+
+
 def _repeat(e: RuleEvent) -> Both:
     return (
         f"本商家及其直播场次共触发 {_number(e.observed)} 次「升高」或以上的提示",
@@ -173,5 +189,7 @@ _TEXT: dict[str, Callable[[RuleEvent], Both]] = {
     "F06": _shift,
     "F07": _ghosts,
     "F08": _off_platform,
+    "F09": _reviews,
+    "F10": _uncertified,
     "F12": _repeat,
 }

@@ -131,6 +131,18 @@ TABLE: tuple[Rule, ...] = (
         window_bins=DAY, clear_below=2, clear_bins=HOUR, rest_bins=0, baseline="group-mean/1",
     ),
     Rule(
+        "F09", "实时审核缺口", "Review gap",
+        "live sessions without a review, percent of the live ones, in 15 minutes", "sessions",
+        watch=25, raised=40, critical=80, guard=30, guard_of="live sessions, bins added up",
+        window_bins=3, clear_below=15, clear_bins=6, rest_bins=6 * HOUR, baseline="",
+    ),
+    Rule(
+        "F10", "无证主播", "Uncertified streamer",
+        "viewers of a session whose streamer is told to have no certificate", "viewers",
+        watch=2_000, raised=20_000, critical=500_000, guard=1, guard_of="viewers",
+        window_bins=1, clear_below=500, clear_bins=6, rest_bins=DAY, baseline="",
+    ),
+    Rule(
         "F12", "屡次触发", "Repeat offence",
         "flags of grade raised or critical in 30 days, of the merchant and its sessions", "flags",
         watch=3, raised=3, critical=6, guard=3, guard_of="flags",

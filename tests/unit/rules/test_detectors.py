@@ -60,6 +60,7 @@ def session_minutes(
             "seen": np.ones(series, np.int64),
             "safety": np.zeros(series, np.int64),
             "ghost_orders": np.zeros(series, np.int64),
+            "uncertified": np.zeros(series, np.int64),
         }
         change(minute, one)
         out.append(one)
@@ -211,6 +212,34 @@ def test_a_category_that_takes_over() -> None:
     assert not found(events, "F06", 1)
     assert events[0].detail == 7
     assert events[0].observed > events[0].expected
+
+
+def test_live_sessions_without_reviews() -> None:
+    """Platform 0 stops to review; platform 1 goes on; platform 2 says nothing of reviews at all."""
+    minutes = []
+    for minute in range(200):
+        end = (minute + 1) % 5 == 0
+        reviewed = np.array([0 if 100 <= minute < 130 else 98, 98, 0]) * end
+        live = np.array([100, 100, 0]) * end
+        none = np.zeros((3, 12), np.int64)
+        minutes.append({"orders": none[:, 0], "mix": none, "live": live, "reviewed": reviewed})
+    events = play(platform_board(), minutes)
+    assert {e.slot for e in events} == {0}
+    assert found(events, "F09") == [
+        ("opened", "watch"), ("escalated", "raised"), ("escalated", "critical"),
+        ("cleared", "critical"),
+    ]  # fmt: skip
+
+
+def test_a_large_audience_without_a_certificate() -> None:
+    def change(minute: int, one: Minute) -> None:
+        if minute >= 30:
+            one["viewer_milliminutes"][:2] = 30_000_000
+            one["uncertified"][0] = one["viewer_milliminutes"][0]
+
+    events = play(session_board(), session_minutes(90, change))
+    assert found(events, "F10") == [("opened", "raised")]
+    assert not found(events, "F10", 1)
 
 
 # -- bad input --------------------------------------------------------------------------------

@@ -15,12 +15,14 @@ SNAPSHOT = Path(__file__).parent / "sentences.json"
 BIN = 5_966_666
 LEVELS = {
     "F02": "merchant", "F03": "session", "F04": "session", "F05": "merchant", "F06": "platform",
+    "F09": "platform", "F10": "session",
     "F07": "session", "F08": "merchant", "F12": "merchant",
 }  # fmt: skip
 FIGURES = {
     "F02": (4, 0.03, 812, 0), "F03": (96, 7.6, 1_630, 0), "F04": (12_400, 640, 62_000, 0.052),
     "F05": (74, 18.2, 121, 0), "F06": (0.31, 0.064, 2_840, 7), "F07": (9, 0, 9, 0),
     "F08": (3, 0, 64, 0), "F12": (3, 0, 0, 0),
+    "F09": (140, 0, 320, 43.75), "F10": (23_400, 0, 12, 0),
 }  # fmt: skip
 
 
