@@ -47,6 +47,7 @@ bench: setup ## measure speed and memory; prints JSON
 	@$(BIN)/python -m benchmarks.overload $(ARGS)
 	@$(BIN)/python -m benchmarks.recovery $(ARGS)
 	@$(BIN)/python -m benchmarks.sdk
+	@$(BIN)/python -m benchmarks.queries $(ARGS)
 
 contract: setup ## write the documents that are made from the contract (schemas/generated, docs/contract.md)
 	@$(BIN)/python -m deploy.contract $(ARGS)
