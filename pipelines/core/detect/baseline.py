@@ -1,9 +1,22 @@
-"""What is usual for a series: complaints per unit of exposure, shrunk to its group's mean.
+"""What is usual for a series: complaints per unit of exposure, over a grid of drifts.
 
-    mu = E (m0 w0 + S) / (w0 + n)          S, n: decayed sums of counts and exposure
+How fast a true rate moves is not known, and differs: so there is a baseline for each drift s_j,
 
-(gamma-Poisson shrinkage, DESIGN section 4). Learning is weighted by P(normal); an episode may stop
-it, but for a bounded time: an unbounded freeze locks a wrong baseline in for ever.
+    mu_j = E (m0 w0 l_j + S_j) / (w0 l_j + n_j)      S_j, n_j: decayed sums of counts and exposure
+    S_j <- (1 - k_j) S_j + c,   n_j <- (1 - k_j) n_j + E,   l_j <- (1 - k_j) l_j
+
+gamma-Poisson shrinkage (DESIGN section 4) with the steady gain of a Kalman filter for a log rate
+that walks s_j a bin and is seen with relative variance phi / mu,
+
+    k_j = s_j sqrt(mu_j / phi)
+
+so a busy series remembers an hour and a quiet one a week. The prior (m0, w0) fades as any other
+evidence does (l_j is what is left of it). What is expected is the mean over the grid, weighted by
+how well each drift has foretold the counts (quasi-Poisson, decayed); what it differs by goes into
+the variance.
+
+Learning is weighted by P(normal); an episode may stop it, but for a bounded time: an unbounded
+freeze locks a wrong baseline in for ever.
 
 **A bin is learned in two parts**: at once what is credible under the baseline (``credible``), and
 what lies above it when the bin leaves the ring an hour later, by the weight that it deserves then.
@@ -19,6 +32,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .policy import SpikePolicy
+from .spike_state import Slots, SpikeState
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -27,17 +41,43 @@ MU_FLOOR = 1e-9
 MU_CEILING = 1e6
 
 
-def rate(
-    counts_sum: Floats, exposure_sum: Floats, prior_mean: Floats, prior_weight: Floats
-) -> Floats:
-    """Complaints per unit of exposure, [n]."""
-    value: Floats = (prior_mean * prior_weight + counts_sum) / (prior_weight + exposure_sum)
-    return value
+class Outlook(NamedTuple):
+    """What is expected of a bin; J drifts, n series."""
+
+    mu: Floats
+    """[n]: expected count, within [1e-9, 1e6] so that every likelihood stays finite."""
+    means: Floats
+    """[J, n]: the same under each drift."""
+    novelty: Floats
+    """[n]: the bin's exposure against what the baseline rests on."""
+    spread: Floats
+    """[n]: relative variance of mu between the drifts."""
 
 
-def expected_count(exposure: Floats, mean_rate: Floats) -> Floats:
-    """mu [n], clipped to [1e-9, 1e6] so that every likelihood stays finite."""
-    return np.clip(exposure * mean_rate, MU_FLOOR, MU_CEILING)
+def outlook(
+    state: SpikeState,
+    slots: Slots,
+    exposure: Floats,
+    prior_mean: Floats,
+    prior_weight: Floats,
+    policy: SpikePolicy,
+) -> Outlook:
+    """Expected count of a bin of ``exposure`` [n]; prior's mean per order, its weight in orders."""
+    prior = prior_weight * by_grid(state.prior_left, slots)
+    basis = prior + by_grid(state.exposure_sum, slots)
+    means = exposure * (prior_mean * prior + by_grid(state.counts_sum, slots)) / basis
+    means = np.clip(means, MU_FLOOR, MU_CEILING)
+    belief = np.exp(by_grid(state.log_drift, slots)) * np.array(policy.drift_weights)[:, None]
+    belief /= belief.sum(axis=0)
+    mu = (belief * means).sum(axis=0)
+    novelty = exposure * (belief / basis).sum(axis=0)
+    spread = (belief * np.square(means / mu - 1.0)).sum(axis=0)
+    return Outlook(mu, means, novelty, spread)
+
+
+def by_grid(array: Floats, slots: Slots) -> Floats:
+    """Rows [grid, n] of a state array [slot, grid]: sums over the grid then run along rows."""
+    return np.ascontiguousarray(array[slots].T)
 
 
 def credible(counts: Floats, mu: Floats, policy: SpikePolicy) -> Floats:
@@ -78,7 +118,37 @@ def learning_weight(
     return Learning(np.where(age < policy.young_bins, 1.0, excess), excess, counted)
 
 
-def decay_and_add(total: Floats, value: Floats, weight: Floats, decay: float) -> Floats:
-    """``total`` decays as much as it learns, so that a frozen baseline stands still. [n]."""
-    updated: Floats = total * (1.0 - weight * (1.0 - decay)) + weight * value
-    return updated
+def learn(
+    state: SpikeState,
+    slots: Slots,
+    counts: Floats,
+    exposure: Floats,
+    weight: Floats,
+    means: Floats,
+    phi: Floats,
+    policy: SpikePolicy,
+) -> None:
+    """Take ``counts`` and ``exposure`` [n] in by ``weight`` [n]; ``means`` [J, n], ``phi`` [n].
+
+    The sums decay as much as they learn, so that a frozen baseline stands still.
+    """
+    steps = np.array(policy.drifts)[:, None] * np.sqrt(policy.bin_days)
+    gain = np.clip(steps * np.sqrt(means / phi), policy.gain_min, policy.gain_max)
+    keep = (1.0 - weight * gain).T
+    state.counts_sum[slots] = keep * state.counts_sum[slots] + (weight * counts)[:, None]
+    state.exposure_sum[slots] = keep * state.exposure_sum[slots] + (weight * exposure)[:, None]
+    state.prior_left[slots] = np.maximum(keep * state.prior_left[slots], MU_FLOOR)
+
+
+def learn_drift(
+    log_drift: Floats, counts: Floats, means: Floats, mu: Floats, phi: Floats, policy: SpikePolicy
+) -> Floats:
+    """Decayed quasi-log-likelihoods [J, n] of the drifts, maximum moved to 0.
+
+    (c ln mu_j - mu_j) / phi (McCullagh and Nelder, ch. 9), of the credible part of the count: this
+    is about how the usual moves, and not about rises.
+    """
+    told = (counts * np.log(means / mu) - means) / phi
+    updated: Floats = policy.drift_decay * log_drift + told
+    updated -= updated.max(axis=0)
+    return np.maximum(updated, -policy.drift_cap)

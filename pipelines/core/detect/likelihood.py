@@ -11,8 +11,6 @@ remains is -m * ln(phi) / (phi - 1), linear in the mean: most counts are zero an
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -20,12 +18,6 @@ Floats = NDArray[np.float64]
 
 _DIRECT = 8
 """Rising factorials up to this length are multiplied out; Stirling is exact to 1e-11 above it."""
-
-
-def zero_rate(phi: Floats) -> Floats:
-    """``ln(phi) / (phi - 1)``: minus the log probability of a zero per unit of mean. Any shape."""
-    rate: Floats = np.log(phi) / (phi - 1.0)
-    return rate
 
 
 def log_rising(r: Floats, counts: Floats) -> Floats:
@@ -63,22 +55,6 @@ def _series(x: Floats) -> Floats:
         1 / 12 - square * (1 / 360 - square * (1 / 1260 - square * (1 / 1680 - square / 1188)))
     )
     return tail
-
-
-def powers_of_exp(log_value: Floats, exponents: Sequence[float]) -> Iterator[Floats]:
-    """``exp(q * log_value)`` for each q; whole exponents by squaring, which spares the exps."""
-    squares = [np.exp(log_value)]
-    for q in exponents:
-        if q != int(q):
-            yield np.exp(q * log_value)
-            continue
-        while len(squares) < int(q).bit_length():
-            squares.append(squares[-1] * squares[-1])
-        used = [squares[bit] for bit in range(int(q).bit_length()) if int(q) >> bit & 1]
-        product = used[0]
-        for square in used[1:]:
-            product = product * square
-        yield product
 
 
 def log_likelihood(counts: Floats, mean: Floats, phi: Floats, log_phi: Floats) -> Floats:

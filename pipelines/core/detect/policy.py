@@ -26,50 +26,56 @@ class SpikePolicy:
     error in a configuration file fails at start and not as a silent detector.
 
     The defaults go together: the thresholds below hold for these parameters and no others. They
-    differ from the prototype's (DESIGN section 4: rho 1.5, regimes up to x10, evidence in full),
-    because in ``benchmarks/calibrate_spike.py``, at one false alert a day over 50,000 series,
-
-    - most false alerts came from one wild bin, so evidence beyond ``evidence_cap`` counts a tenth;
-    - a small series with a large rise waited 25 minutes for want of a regime that describes it
-      (10 to 15 with x30 and x100);
-    - rho 1.3 finds 79% of x2 rises on 20 a bin, where rho 1.5 finds 39%, and still leaves a rate
-      of 1.6 times the usual one alone.
+    differ from the prototype's (DESIGN section 4) where simulation said so: docs/detection.md has
+    what they find, ADR 0007 and 0023 why.
     """
 
     bin_ms: int = 300_000
     """Length of a bin, ms. Half-lives and windows below count these."""
 
-    rho: float = 1.3
+    rho: float = 1.1
     """Rates up to rho times the baseline still count as normal."""
-    regimes: tuple[float, ...] = (2.0, 3.0, 5.0, 10.0, 30.0, 100.0)
+    regimes: tuple[float, ...] = (2.0, 3.0, 5.0, 10.0, 30.0)
     """Raised regimes, as multiples of the baseline."""
     pi: float = 1e-4
     """Probability per bin that a rise starts (shared equally by the regimes)."""
     delta: float = 0.05
     """Probability per bin that a rise ends: what makes the filter forget."""
 
-    phi_grid: tuple[float, ...] = (1.15, 1.4, 1.8, 2.3, 3.0)
+    phi_grid: tuple[float, ...] = (1.15, 1.5, 2.0, 2.8)
     """Over-dispersions (variance / mean) that the mixture weighs; each above 1."""
     dispersion_half_life: float = 6_000.0
     """Half-life of the evidence about phi, bins."""
     dispersion_cap: float = 4.0
     """What one bin can say at most about one phi against another, log odds."""
-    drift: float = 0.1
-    """s: standard deviation of the log of the true rate within the baseline's memory."""
+    drifts: tuple[float, ...] = (0.05, 0.15, 0.45)
+    """How far the log of a true rate may walk in a day, standard deviations: a grid ..."""
+    drift_weights: tuple[float, ...] = (0.4, 0.4, 0.2)
+    """... and what each is worth before a series has shown its own."""
+    drift_half_life: float = 2_000.0
+    """Half-life of the evidence about the drift, bins."""
+    drift_cap: float = 20.0
+    """How far apart two drifts can be at most, log odds."""
+    gain_min: float = 1 / 2_000
+    """Share of the baseline that is forgotten with a bin, at least (a week's memory) ..."""
+    gain_max: float = 0.03
+    """... and at most (two hours): a rise must not become usual within its first hour."""
+    drift: float = 0.05
+    """s: what the baseline can be off by beside all that, standard deviation of the log rate."""
 
-    evidence_cap: float = 4.0
+    evidence_cap: float = 3.0
     """ln L_q up to which a bin's evidence counts in full ..."""
     evidence_slope: float = 0.1
     """... and the share that counts beyond it. False alerts come from single wild bins, true rises
     from several high ones; only a truly absurd bin (200 times the usual) is an alert by itself."""
 
     baseline_half_life: float = 288.0
-    """Half-life of the baseline's S and n, bins (288 five-minute bins are a day)."""
+    """Half-life of what a group's prior rests on, bins (288 five-minute bins are a day)."""
     freeze_bins: int = 72
     """An episode stops the baseline from learning for at most so many bins (6 h)."""
     young_bins: int = 576
     """Below this age (bins seen, 2 days) a series always learns the credible part of a bin."""
-    learn_spread: float = 4.0
+    learn_spread: float = 2.5
     """A bin's count is credible, and learned at once, up to mu + learn_spread * sqrt(mu) ..."""
     learn_extra: float = 0.5
     """... + learn_extra; the rest is learned when the bin leaves the window, an hour later ..."""
@@ -87,14 +93,12 @@ class SpikePolicy:
     count_ceiling: float = 1e6
     """Larger counts of a bin are read as this."""
 
-    watch: float = -3.4
-    """Thresholds, log odds, read off ticks on open bins (seed 20201204, 20,000 series, 3 days of
-    history and 3 of measuring; 5 ticks a bin) for 1,000, 10 and 1 false alerts a day per 50,000
-    series: measured 1,000, 10.0 and 0.8. On closed bins alone 1.1 to 1.5 times fewer. Found within
-    an hour at raised and critical (1,000 series each, closed bins, ``detect``): x5 on 1 a bin 86%
-    and 77%, x10 on 0.3 90% and 80%, x3 on 5 94% and 90%, x2 on 20 85% and 78%. More in ADR 0007."""
-    raised: float = 0.1
-    critical: float = 1.8
+    watch: float = -2.0
+    """Thresholds, log odds: for about 1,000, 10 and 1 false alerts a day over 50,000 series whose
+    rates walk 0.1 a day, ticks on open bins included (``benchmarks.detection``, calibration seeds;
+    docs/detection.md has the rest). ``livewatch calibrate`` sets them from a city's own history."""
+    raised: float = 1.5
+    critical: float = 2.6
 
     window_bins: int = 12
     """Window of the count guard, of the clear rule and of what an event reports, bins."""
@@ -129,9 +133,16 @@ class SpikePolicy:
             raise ValueError("SpikePolicy.rho must be at least 1")
         if not self.phi_grid or min(self.phi_grid) <= 1:
             raise ValueError("SpikePolicy.phi_grid must lie above 1 (negative binomial)")
+        if len(self.drifts) != len(self.drift_weights) or not self.drifts:
+            raise ValueError("SpikePolicy.drifts and .drift_weights must be as many")
+        if min(self.drifts) < 0 or min(self.drift_weights) <= 0 or self.drift_cap < 0:
+            raise ValueError("SpikePolicy.drifts must be >= 0 and their weights above 0")
+        if not 0 < self.gain_min <= self.gain_max < 1:
+            raise ValueError("SpikePolicy gains must be in (0, 1), .gain_min <= .gain_max")
         if not self.watch < self.raised < self.critical:
             raise ValueError("SpikePolicy thresholds must rise: watch < raised < critical")
-        if min(self.dispersion_half_life, self.baseline_half_life, self.floor_half_life) <= 0:
+        lives = (self.dispersion_half_life, self.baseline_half_life, self.drift_half_life)
+        if min(*lives, self.floor_half_life) <= 0:
             raise ValueError("SpikePolicy half-lives must be positive")
         if min(self.bin_ms, self.window_bins) < 1 or self.window_bins > 127:
             raise ValueError("SpikePolicy.bin_ms and .window_bins must be positive (window <= 127)")
@@ -152,8 +163,18 @@ class SpikePolicy:
 
     @property
     def baseline_decay(self) -> float:
-        """Factor per bin on S and n."""
+        """Factor per bin on the sums of a group."""
         return math.exp2(-1.0 / self.baseline_half_life)
+
+    @property
+    def bin_days(self) -> float:
+        """Length of a bin in days."""
+        return self.bin_ms / 86_400_000
+
+    @property
+    def drift_decay(self) -> float:
+        """Factor per bin on the log weights of the drifts."""
+        return math.exp2(-1.0 / self.drift_half_life)
 
     @property
     def dispersion_decay(self) -> float:

@@ -17,6 +17,7 @@ numbers; a prior that is missing, NaN or not positive falls back to the policy's
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -24,17 +25,14 @@ from numpy.typing import ArrayLike, NDArray
 
 from . import baseline
 from .dispersion import effective_dispersion, learn_dispersion, mixture_weights
-from .likelihood import log_likelihood, log_mix, powers_of_exp
+from .evidence import evidence
 from .policy import SpikePolicy
 from .spike_state import Slots, SpikeState
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
-_ZERO_SHORTCUT_MU = 20.0
-"""Above this mean a zero goes the general way: exp(-10 mu) would underflow."""
-_LOG_RATIO_BOUND = 500.0
-_BLOCK = 4_096
+_BLOCK = 8_192
 _TINY = 1e-300
 _PRIOR_MEAN_RANGE = (1e-12, 1e6)
 _PRIOR_WEIGHT_RANGE = (1e-9, 1e15)
@@ -48,14 +46,16 @@ class _Inputs(NamedTuple):
 
 
 class _Step(NamedTuple):
-    """Outcome of one bin for the series of one call, before anything is stored."""
+    """Outcome of one bin for the series of one block, before anything is stored."""
 
-    mu: Floats
+    outlook: baseline.Outlook
+    phi: Floats
+    """[n]: mean of the dispersion's mixture."""
     raised: Floats
     normal: Floats
     score: Floats
     log_value: Floats
-    """[n, K]: log likelihood of the count under the baseline mean, for learning phi."""
+    """[K, n]: log likelihood of the count under the baseline mean, for learning phi."""
 
 
 def observe(
@@ -79,13 +79,13 @@ def observe(
     known, inputs = _clean(size, counts, exposure, prior_mean, prior_weight, policy)
     held_back = np.broadcast_to(np.asarray(frozen, dtype=bool), size)
     if known.all():
-        _observe_known(state, slots, inputs, held_back, policy)
+        _observe_blocks(state, slots, inputs, held_back, policy)
     else:
         index = slot_numbers(state, slots)
         _write_gap(state, index[~known], policy)
         some = _Inputs(*(column[known] for column in inputs))
         if known.any():
-            _observe_known(state, index[known], some, held_back[known], policy)
+            _observe_blocks(state, index[known], some, held_back[known], policy)
     scores: Floats = state.score[slots].copy()
     return scores
 
@@ -107,11 +107,11 @@ def peek(
     known, inputs = _clean(size, counts, exposure, prior_mean, prior_weight, policy)
     scores: Floats = state.score[slots].copy()
     if known.all():
-        return _step(state, slots, inputs, policy).score
+        return _peek_blocks(state, slots, inputs, policy)
     if known.any():
         index = slot_numbers(state, slots)[known]
         some = _Inputs(*(column[known] for column in inputs))
-        scores[known] = _step(state, index, some, policy).score
+        scores[known] = _peek_blocks(state, index, some, policy)
     return scores
 
 
@@ -126,10 +126,10 @@ def expected(
     """mu [n]: complaints usual for ``exposure``; NaN where the exposure is unknown."""
     size = _size(state, slots)
     known, inputs = _clean(size, 0.0, exposure, prior_mean, prior_weight, policy)
-    mean_rate = baseline.rate(
-        state.counts_sum[slots], state.exposure_sum[slots], inputs.prior_mean, inputs.prior_weight
+    view = baseline.outlook(
+        state, slots, inputs.exposure, inputs.prior_mean, inputs.prior_weight, policy
     )
-    return np.where(known, baseline.expected_count(inputs.exposure, mean_rate), np.nan)
+    return np.where(known, view.mu, np.nan)
 
 
 def slot_numbers(state: SpikeState, slots: Slots) -> NDArray[np.int64]:
@@ -165,87 +165,53 @@ def _clean(
     return known, _Inputs(c, e, np.clip(m0, *_PRIOR_MEAN_RANGE), np.clip(w0, *_PRIOR_WEIGHT_RANGE))
 
 
-def _step(state: SpikeState, slots: Slots, inputs: _Inputs, policy: SpikePolicy) -> _Step:
-    """``_step_block`` over blocks whose temporaries fit the processor's cache."""
+def _blocks(
+    state: SpikeState, slots: Slots, inputs: _Inputs
+) -> Iterator[tuple[slice, Slots, _Inputs]]:
+    """Pieces whose temporaries fit the processor's cache: (where, slots, inputs)."""
     size = inputs.counts.size
-    if size <= _BLOCK:
-        return _step_block(state, slots, inputs, policy)
-    index = slot_numbers(state, slots)
-    parts = []
     for low in range(0, size, _BLOCK):
-        some = slice(low, low + _BLOCK)
-        part = _Inputs(*(column[some] for column in inputs))
-        parts.append(_step_block(state, index[some], part, policy))
-    return _Step(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+        where = slice(low, min(low + _BLOCK, size))
+        if isinstance(slots, slice) and slots.step in (None, 1):
+            first = slots.indices(state.capacity)[0]
+            some: Slots = slice(first + where.start, first + where.stop)
+        else:
+            some = slot_numbers(state, slots)[where]
+        yield where, some, _Inputs(*(column[where] for column in inputs))
 
 
-def _step_block(state: SpikeState, slots: Slots, inputs: _Inputs, policy: SpikePolicy) -> _Step:
-    exposure_sum = state.exposure_sum[slots]
-    mean_rate = baseline.rate(
-        state.counts_sum[slots], exposure_sum, inputs.prior_mean, inputs.prior_weight
+def _peek_blocks(state: SpikeState, slots: Slots, inputs: _Inputs, policy: SpikePolicy) -> Floats:
+    scores = np.empty(inputs.counts.size)
+    for where, some, part in _blocks(state, slots, inputs):
+        scores[where] = _step(state, some, part, policy).score
+    return scores
+
+
+def _observe_blocks(
+    state: SpikeState, slots: Slots, inputs: _Inputs, frozen: Bools, policy: SpikePolicy
+) -> None:
+    for where, some, part in _blocks(state, slots, inputs):
+        _observe_known(state, some, part, frozen[where], policy)
+
+
+def _step(state: SpikeState, slots: Slots, inputs: _Inputs, policy: SpikePolicy) -> _Step:
+    view = baseline.outlook(
+        state, slots, inputs.exposure, inputs.prior_mean, inputs.prior_weight, policy
     )
-    mu = baseline.expected_count(inputs.exposure, mean_rate)
-    novelty = inputs.exposure / (inputs.prior_weight + exposure_sum)
-    phi = effective_dispersion(mu, novelty, policy)
-    weight = mixture_weights(state.log_weight[slots])
-    ratios, log_value = _likelihoods(inputs.counts, mu, phi, weight, policy)
+    phi = effective_dispersion(view, policy)
+    weight = mixture_weights(baseline.by_grid(state.log_weight, slots))
+    ratios, log_value = evidence(inputs.counts, view.mu, phi, weight, policy)
 
-    raised, normal = state.raised[slots], state.normal[slots]
+    raised, normal = baseline.by_grid(state.raised, slots), state.normal[slots]
     enter = policy.pi / len(policy.regimes)
-    stay = ((1.0 - policy.delta) * raised + enter * normal[:, None]) * ratios
-    rest = (1.0 - policy.pi) * normal + policy.delta * raised.sum(axis=1)
-    alarm = np.maximum(stay.sum(axis=1), _TINY)
+    stay = ((1.0 - policy.delta) * raised + enter * normal) * ratios
+    rest = (1.0 - policy.pi) * normal + policy.delta * raised.sum(axis=0)
+    alarm = np.maximum(stay.sum(axis=0), _TINY)
     total = alarm + rest
     normal = np.maximum(rest / total, _TINY)
-    return _Step(mu, stay / total[:, None], normal, np.log(alarm / rest), log_value)
-
-
-def _likelihoods(
-    counts: Floats, mu: Floats, phi: Floats, weight: Floats, policy: SpikePolicy
-) -> tuple[Floats, Floats]:
-    """L_q [n, Q] and the log likelihood under the baseline itself [n, K]."""
-    log_phi = np.log(phi)
-    log_zero = log_phi / (phi - 1.0)
-    log_zero *= -mu[:, None]
-    ratios = np.empty((mu.size, len(policy.regimes)))
-    general = (counts > 0) | (mu > _ZERO_SHORTCUT_MU)
-    hard = np.flatnonzero(general)
-    if hard.size < mu.size:
-        easy: Slots = slice(None) if hard.size == 0 else np.flatnonzero(~general)
-        ratios[easy] = _zero_ratios(log_zero[easy], weight[easy], policy)
-    if hard.size:
-        ratios[hard], log_zero[hard] = _general_ratios(
-            counts[hard], mu[hard], phi[hard], log_phi[hard], weight[hard], policy
-        )
-    return ratios, log_zero
-
-
-def _zero_ratios(log_zero: Floats, weight: Floats, policy: SpikePolicy) -> Floats:
-    """L_q of a zero count: the log likelihood is linear in the mean, so no gamma function."""
-    ratios = np.empty((log_zero.shape[0], len(policy.regimes)))
-    base = np.einsum("nk,nk->n", weight, np.exp(policy.rho * log_zero))
-    for i, zero in enumerate(powers_of_exp(log_zero, policy.regimes)):
-        ratios[:, i] = np.einsum("nk,nk->n", weight, zero) / base
-    return ratios
-
-
-def _general_ratios(
-    counts: Floats, mu: Floats, phi: Floats, log_phi: Floats, weight: Floats, policy: SpikePolicy
-) -> tuple[Floats, Floats]:
-    log_weight = np.log(np.maximum(weight, _TINY))
-    base = log_mix(log_weight, log_likelihood(counts, policy.rho * mu, phi, log_phi))
-    ratios = np.empty((mu.size, len(policy.regimes)))
-    for i, q in enumerate(policy.regimes):
-        ratio = log_mix(log_weight, log_likelihood(counts, q * mu, phi, log_phi)) - base
-        ratios[:, i] = np.exp(_bounded(ratio, policy))
-    return ratios, log_likelihood(counts, mu, phi, log_phi)
-
-
-def _bounded(log_ratio: Floats, policy: SpikePolicy) -> Floats:
-    """Evidence of one bin: full up to ``evidence_cap``, a share of it beyond."""
-    beyond = np.maximum(log_ratio - policy.evidence_cap, 0.0)
-    counted = log_ratio - (1.0 - policy.evidence_slope) * beyond
-    return np.clip(counted, -_LOG_RATIO_BOUND, _LOG_RATIO_BOUND)
+    mean_phi = np.asarray(policy.phi_grid) @ weight
+    score = np.log(alarm / rest)
+    return _Step(view, mean_phi, stay / total, normal, score, log_value)
 
 
 def _observe_known(
@@ -253,32 +219,42 @@ def _observe_known(
 ) -> None:
     step = _step(state, slots, inputs, policy)
     calm = step.normal >= 0.5
-    old = state.log_weight[slots]
-    learned = learn_dispersion(old, step.log_value, policy)
-    state.log_weight[slots] = learned if calm.all() else np.where(calm[:, None], learned, old)
-
+    credible = baseline.credible(inputs.counts, step.outlook.mu, policy)
+    _learn_grids(state, slots, step, credible, calm, policy)
     learning = baseline.learning_weight(
         step.normal, frozen, state.age[slots], state.held[slots], policy
     )
-    decay = policy.baseline_decay
-    credible = baseline.credible(inputs.counts, step.mu, policy)
-    learned_counts = baseline.decay_and_add(
-        state.counts_sum[slots], credible, learning.weight, decay
-    )
-    state.counts_sum[slots] = learned_counts + learning.excess * _leaving_excess(
-        state, slots, policy
-    )
-    state.exposure_sum[slots] = baseline.decay_and_add(
-        state.exposure_sum[slots], inputs.exposure, learning.weight, decay
-    )
+    leaving = learning.excess * _leaving_excess(state, slots, policy)
+    means = step.outlook.means
+    weight = learning.weight
+    baseline.learn(state, slots, credible, inputs.exposure, weight, means, step.phi, policy)
+    state.counts_sum[slots] += leaving[:, None]
     state.held[slots] = learning.held
-    state.raised[slots], state.normal[slots] = step.raised, step.normal
+    state.raised[slots], state.normal[slots] = step.raised.T, step.normal
     state.score[slots] = step.score
     floor = state.floor[slots]
     pull = 1.0 - 0.5 ** (1.0 / policy.floor_half_life)
     state.floor[slots] = np.where(calm & ~frozen, floor + pull * (step.score - floor), floor)
     state.age[slots] = np.minimum(state.age[slots], np.iinfo(np.int32).max - 1) + 1
-    _write_ring(state, slots, (inputs.counts, step.mu, inputs.exposure), policy)
+    _write_ring(state, slots, (inputs.counts, step.outlook.mu, inputs.exposure), policy)
+
+
+def _learn_grids(
+    state: SpikeState,
+    slots: Slots,
+    step: _Step,
+    credible: Floats,
+    calm: Bools,
+    policy: SpikePolicy,
+) -> None:
+    """What a normal bin tells of the series' dispersion and drift."""
+    view = step.outlook
+    old = baseline.by_grid(state.log_weight, slots)
+    learned = learn_dispersion(old, step.log_value, policy)
+    state.log_weight[slots] = np.where(calm, learned, old).T
+    old = baseline.by_grid(state.log_drift, slots)
+    learned = baseline.learn_drift(old, credible, view.means, view.mu, step.phi, policy)
+    state.log_drift[slots] = np.where(calm, learned, old).T
 
 
 def _leaving_excess(state: SpikeState, slots: Slots, policy: SpikePolicy) -> Floats:

@@ -1,4 +1,4 @@
-"""What the spike filter remembers of each series: a struct of arrays, 281 bytes a series."""
+"""What the spike filter remembers of each series: a struct of arrays, 345 bytes a series."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from .policy import DEFAULT_POLICY, SpikePolicy
 
-STATE_VERSION = 1
+STATE_VERSION = 2
 
 Slots = slice | NDArray[np.integer[Any]]
 """Which series: a slice, or an array of distinct slot numbers."""
@@ -19,12 +19,19 @@ Slots = slice | NDArray[np.integer[Any]]
 
 @dataclass(slots=True)
 class SpikeState:
-    """Arrays along the first axis by slot. K = len(phi_grid), Q = len(regimes), W = window bins."""
+    """Arrays along the first axis by slot.
+
+    J = len(drifts), K = len(phi_grid), Q = len(regimes), W = window bins.
+    """
 
     counts_sum: NDArray[np.float64]
-    """S, [slot]: decayed complaints."""
+    """S, [slot, J]: decayed complaints."""
     exposure_sum: NDArray[np.float64]
-    """n, [slot]: decayed exposure, orders."""
+    """n, [slot, J]: decayed exposure, orders."""
+    prior_left: NDArray[np.float64]
+    """[slot, J]: what the forgetting has left of the prior's weight."""
+    log_drift: NDArray[np.float64]
+    """[slot, J]: log likelihoods of the drifts, maximum 0."""
     log_weight: NDArray[np.float64]
     """[slot, K]: log weights of the dispersion grid, maximum 0."""
     raised: NDArray[np.float64]
@@ -52,10 +59,13 @@ class SpikeState:
     def empty(cls, capacity: int, policy: SpikePolicy = DEFAULT_POLICY) -> Self:
         """State of ``capacity`` series that have seen nothing."""
         k, q, w = len(policy.phi_grid), len(policy.regimes), policy.window_bins
+        j = len(policy.drifts)
         odds = policy.pi / policy.delta
         return cls(
-            counts_sum=np.zeros(capacity),
-            exposure_sum=np.zeros(capacity),
+            counts_sum=np.zeros((capacity, j)),
+            exposure_sum=np.zeros((capacity, j)),
+            prior_left=np.ones((capacity, j)),
+            log_drift=np.zeros((capacity, j)),
             log_weight=np.zeros((capacity, k)),
             raised=np.full((capacity, q), odds / (1.0 + odds) / q),
             normal=np.full(capacity, 1.0 / (1.0 + odds)),
@@ -108,10 +118,13 @@ class SpikeState:
     ) -> Self:
         """Restore what ``to_arrays`` gave.
 
-        Raises ``ValueError`` for another version, a missing array, or shapes that do not fit
-        ``policy``: a filter must not run on state that means something else.
+        What version 1 wrote (one baseline, no drifts) is upgraded. Raises ``ValueError`` for any
+        other version, a missing array, or shapes that do not fit ``policy``: a filter must not run
+        on state that means something else.
         """
         version = int(arrays["version"]) if "version" in arrays else None
+        if version == 1:
+            version, arrays = STATE_VERSION, _from_version_1(arrays, policy)
         if version != STATE_VERSION:
             raise ValueError(f"spike state version {version}, this code reads {STATE_VERSION}")
         fresh = cls.empty(0, policy)
@@ -127,3 +140,30 @@ class SpikeState:
                 raise ValueError(f"spike state {f.name} has shape {array.shape}")
             restored[f.name] = array
         return cls(**restored)
+
+
+_PHI_1 = (1.15, 1.4, 1.8, 2.3, 3.0)
+"""Dispersion grid of version 1."""
+
+
+def _from_version_1(arrays: Mapping[str, NDArray[Any]], policy: SpikePolicy) -> dict[str, Any]:
+    """Its one baseline under each drift, its prior whole; nothing known of the drift yet.
+
+    Its grid of dispersions is read onto that of ``policy``.
+    """
+    out, drifts = dict(arrays), len(policy.drifts)
+    for name in ("counts_sum", "exposure_sum"):
+        if name in arrays:
+            out[name] = np.repeat(np.asarray(arrays[name])[:, None], drifts, axis=1)
+    if "raised" in arrays:
+        total = np.array(arrays["raised"])
+        last = len(policy.regimes) - 1
+        # Its regimes were these and x100, which goes to the largest.
+        out["raised"] = np.column_stack([total[:, :last], total[:, last:].sum(axis=1)])
+        out["prior_left"] = np.ones((len(total), drifts))
+        out["log_drift"] = np.zeros((len(total), drifts))
+    if "log_weight" in arrays:
+        old = np.asarray(arrays["log_weight"])
+        new = np.array([np.interp(policy.phi_grid, _PHI_1, row) for row in old])
+        out["log_weight"] = new.reshape(len(old), len(policy.phi_grid))
+    return out

