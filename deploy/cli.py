@@ -82,6 +82,7 @@ _delegate("api", "pipelines.api.command", "Serve flags by HTTP, and keep the led
 _delegate("alerts", "pipelines.alerts.command", "Tell flags to Alertmanager and webhooks.")
 _delegate("backtest", "pipelines.backtest.command", "A detector on recorded series.")
 _delegate("report", "pipelines.report.command", "The industry report of a day, week or month.")
+_delegate("calibrate", "pipelines.backtest.calibrate", "Thresholds of the spike from history.")
 _delegate("screen", "grafana.screen.cli", "Serve the page with indicators and flags.")
 
 

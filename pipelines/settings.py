@@ -28,6 +28,9 @@ class Settings(BaseSettings):
     unsigned: Literal["refuse", "accept"] = Field(
         "refuse", description="what happens to batches without a signature"
     )
+    calibration_file: Path | None = Field(
+        None, description="thresholds of the complaint spike, from livewatch calibrate"
+    )
     session_timeout_s: float = Field(
         10.0, ge=1, le=300, description="a worker silent for this long loses its partitions"
     )

@@ -37,6 +37,7 @@ from pipelines.agents.rounds import Rounds
 from pipelines.agents.signers import signers_of
 from pipelines.agents.stage import Record, Stage
 from pipelines.agents.store import Event
+from pipelines.calibration import calibrated
 from pipelines.core.columns import TableColumns
 from pipelines.core.detect import DEFAULT_POLICY
 from pipelines.core.flags import FlagEvent
@@ -76,6 +77,7 @@ class Worker:
         self.settings = settings
         self.instruments = Instruments()
         self._signers = signers_of(settings, self.instruments)
+        self._spikes = calibrated(DEFAULT_POLICY, settings.calibration_file)
         self.warehouse = Warehouse(settings, self.instruments, threads=3)
         # Flags have a connection of their own: they do not queue behind rows.
         self._express = Warehouse(settings, self.instruments, threads=1)
@@ -115,12 +117,12 @@ class Worker:
             settings.partitions,
             self.instruments,
             clock,
-            DEFAULT_POLICY,
+            self._spikes,
             self._signers,
         )
 
     def _rollup_stage(self, _: int) -> Stage:
-        return RollupStage(self.settings.partitions)
+        return RollupStage(self.settings.partitions, self._spikes)
 
     # -- receiving and folding ----------------------------------------------------------------
 

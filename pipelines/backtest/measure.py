@@ -1,0 +1,62 @@
+"""The detector over a history as it runs, closed bins and ticks between; alerts by threshold."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from pipelines.backtest.ladder import Ladder
+from pipelines.core.detect import EpisodeEvent, SpikeDetector, SpikePolicy, peek
+from pipelines.core.detect.window import closed_window
+
+Floats = npt.NDArray[np.float64]
+Slots = npt.NDArray[np.integer[Any]]
+THRESHOLDS = np.arange(-5.0, 12.0, 0.05)
+
+
+class FalseAlerts:
+    """Counts what each threshold would have alerted, at the guards of both kinds of grade."""
+
+    def __init__(self, series: int, policy: SpikePolicy) -> None:
+        self.policy = policy
+        self.detector = SpikeDetector.create(series, policy)
+        guards = {policy.min_count, policy.min_count_critical}
+        self.ladders = {g: Ladder(series, THRESHOLDS, g, policy.refractory_bins) for g in guards}
+        self.counting = True
+        """False while the history warms up."""
+        self.left_out = np.zeros(series, bool)
+        """Series in a flag that was upheld: an alert there is none that was false."""
+
+    def tick(
+        self, bin_: int, slots: Slots, counts: Floats, exposure: Any, mean: Any, weight: Any
+    ) -> list[EpisodeEvent]:
+        """The open bin so far; inputs as ``SpikeDetector.tick``."""
+        args = (counts, exposure, mean, weight)
+        events = self.detector.tick(bin_ * self.policy.bin_ms, slots, *args)
+        scores = peek(self.detector.state, slots, *args, self.policy)
+        some = np.flatnonzero(scores >= THRESHOLDS[0])
+        state, at = self.detector.state, slots[some]
+        oldest = state.ring_counts[at, state.cursor[at]]
+        observed = closed_window(state, at).observed - oldest + counts[some]
+        self._count(bin_, at, scores[some], observed)
+        return events
+
+    def close(
+        self, bin_: int, slots: Slots, counts: Floats, exposure: Any, mean: Any, weight: Any
+    ) -> list[EpisodeEvent]:
+        """A closed bin; inputs as ``SpikeDetector.close_bin``."""
+        start = bin_ * self.policy.bin_ms
+        events = self.detector.close_bin(start, slots, counts, exposure, mean, weight)
+        state = self.detector.state
+        at = slots[state.score[slots] >= THRESHOLDS[0]]
+        self._count(bin_, at, state.score[at], closed_window(state, at).observed)
+        return events
+
+    def _count(self, bin_: int, slots: Slots, scores: Floats, observed: Floats) -> None:
+        if not self.counting:
+            return
+        kept = ~self.left_out[slots]
+        for ladder in self.ladders.values():
+            ladder.take(bin_, slots[kept], scores[kept], observed[kept])

@@ -1,0 +1,3 @@
+DROP VIEW IF EXISTS v_calibrations;
+
+DROP TABLE IF EXISTS calibrations;
