@@ -7,6 +7,7 @@ a sentence. That figures agree with the raw rows, and that a browser draws them,
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import urlencode
@@ -22,6 +23,7 @@ LANGS = ("zh", "en")
 _SPAN = {"from": "latest-24h", "to": "latest"}
 _SHOWN = 20
 _AT_ONCE = 20
+_TRIES = 10
 #: What a page would never send: each must be a clear no.
 HOSTILE: tuple[Json, ...] = (
     {"from": "latest-3650d", "to": "latest"},
@@ -104,7 +106,12 @@ def _hostile(client: httpx.Client, uid: str) -> Iterator[str]:
 
 
 def _json(client: httpx.Client, path: str) -> Json:
-    answer = client.get(path)
+    """Asked again where ClickHouse is busy, as the page does."""
+    for _ in range(_TRIES):
+        answer = client.get(path)
+        if answer.status_code != httpx.codes.SERVICE_UNAVAILABLE:
+            break
+        time.sleep(float(answer.headers.get("retry-after", "2")))
     if not answer.is_success:
         raise StackError(f"the screen answers {answer.status_code} to {path[:80]}")
     found: Json = answer.json()
