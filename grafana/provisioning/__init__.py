@@ -1,0 +1,1 @@
+"""What a Grafana is started with: data sources, dashboards, alert rules, by organisation."""
