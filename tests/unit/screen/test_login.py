@@ -1,0 +1,143 @@
+"""The login in front of the screen: nothing without it, roles that see all, few guesses."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+from argon2 import PasswordHasher
+from starlette.applications import Starlette
+from starlette.responses import PlainTextResponse
+from starlette.routing import Route
+
+from grafana.screen.login import COOKIE, Login, form
+from pipelines.accounts.book import Account, Accounts
+from pipelines.accounts.proof import SESSION_MS, Proofs
+from pipelines.core.ledger.roles import Role
+
+QUICK = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+PASSWORD = "correct horse battery"
+HASH = QUICK.hash(PASSWORD)
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.seconds = 1_000.0
+
+    def __call__(self) -> float:
+        return self.seconds
+
+
+class Visitor:
+    """A browser without redirects, on one event loop."""
+
+    def __init__(self, accounts: Accounts) -> None:
+        self.clock = Clock()
+        self.accounts = accounts
+
+        async def page(_: Any) -> PlainTextResponse:
+            return PlainTextResponse("figures")
+
+        paths = ("/", "/api/query", "/healthz")
+        app = Starlette(routes=[Route(p, page) for p in paths])
+        proofs = Proofs(lambda: self.accounts, lambda: round(self.clock() * 1000), QUICK)
+        self._client = httpx.AsyncClient(
+            transport=httpx.ASGITransport(Login(app, proofs, self.clock)),
+            base_url="http://screen",
+        )
+        self._runner = asyncio.Runner()
+
+    def get(self, path: str) -> httpx.Response:
+        return self._runner.run(self._client.get(path))
+
+    def post(self, path: str, **fields: str) -> httpx.Response:
+        return self._runner.run(self._client.post(path, data=fields))
+
+    def enter(self, account: str, password: str = PASSWORD) -> httpx.Response:
+        return self.post("/login", account=account, password=password)
+
+    def close(self) -> None:
+        self._runner.close()
+
+
+def account(name: str, role: Role, **more: Any) -> Account:
+    return Account(name=name, role=role, password=HASH, created_ms=0, **more)
+
+
+@pytest.fixture
+def visitor() -> Iterator[Visitor]:
+    listed = (
+        account("lin", Role.COMMISSION),
+        account("gone", Role.COMMISSION, disabled=True),
+        account("shop", Role.PLATFORM, platform_id="p01"),
+        account("minhang", Role.DISTRICT_BUREAU, district="310112"),
+        account("club", Role.ASSOCIATION),
+    )
+    found = Visitor(Accounts(accounts=listed))
+    yield found
+    found.close()
+
+
+def test_nothing_is_shown_without_a_login(visitor: Visitor) -> None:
+    assert visitor.get("/").status_code == 303
+    assert visitor.get("/").headers["location"] == "/login"
+    refused = visitor.get("/api/query")
+    assert (refused.status_code, refused.json()["error"]["code"]) == (401, "not_logged_in")
+    assert visitor.get("/healthz").text == "figures"
+    assert "密码" in visitor.get("/login").text
+
+
+def test_who_sees_the_whole_city_may_enter_and_leave(visitor: Visitor) -> None:
+    entered = visitor.enter("lin")
+    assert (entered.status_code, entered.headers["location"]) == (303, "/")
+    cookie = entered.headers["set-cookie"]
+    assert "HttpOnly" in cookie
+    assert "SameSite=strict" in cookie
+    assert visitor.get("/api/query").text == "figures"
+    visitor.post("/logout")
+    assert visitor.get("/api/query").status_code == 401
+
+
+@pytest.mark.parametrize("name", ["shop", "minhang", "club"])
+def test_who_may_see_a_part_only_does_not_enter(visitor: Visitor, name: str) -> None:
+    refused = visitor.enter(name)
+    assert refused.status_code == 403
+    assert COOKIE not in refused.headers.get("set-cookie", "")
+    assert visitor.get("/api/query").status_code == 401
+
+
+@pytest.mark.parametrize(
+    ("name", "password"),
+    [("lin", "wrong"), ("nobody", PASSWORD), ("gone", PASSWORD), ("<script>", "<script>")],
+)
+def test_a_wrong_try_says_the_same_whatever_was_wrong(
+    visitor: Visitor, name: str, password: str
+) -> None:
+    refused = visitor.enter(name, password)
+    assert refused.status_code == 401
+    assert refused.text == form("wrong")
+
+
+def test_guessing_is_slowed_down_and_forgiven(visitor: Visitor) -> None:
+    codes = [visitor.enter("lin", f"guess {n}").status_code for n in range(12)]
+    assert codes == [401] * 10 + [429] * 2
+    assert visitor.enter("lin").status_code == 429
+    visitor.clock.seconds += 120
+    assert visitor.enter("lin").status_code == 303
+
+
+def test_a_session_ends_by_itself_and_with_its_account(visitor: Visitor) -> None:
+    visitor.enter("lin")
+    visitor.accounts = Accounts(accounts=(account("lin", Role.TAX),))
+    assert visitor.get("/").status_code == 303
+    visitor.accounts = Accounts(accounts=(account("lin", Role.COMMISSION),))
+    assert visitor.get("/").status_code == 200
+    visitor.clock.seconds += SESSION_MS / 1000
+    assert visitor.get("/").status_code == 303
+
+
+def test_a_body_that_is_too_long_is_not_read_as_a_password(visitor: Visitor) -> None:
+    assert visitor.enter("lin", "x" * 10_000).status_code == 413
