@@ -136,7 +136,8 @@ def screen(settings: StackSettings) -> Service:
     return Service(
         "screen",
         lambda: _livewatch("screen", "--host", HOST, "--port", str(port)),
-        env=clickhouse_env(settings, "viewer"),
+        env=clickhouse_env(settings, "viewer")
+        | {"LIVEWATCH_SCREEN_WORKERS": _metrics_of(settings)},
         not_ready=lambda: http_not_ready(port, "/"),
         ports={"http": port},
         grace=10.0,
@@ -175,6 +176,12 @@ def api(settings: StackSettings) -> Service:
         ports={"http": port},
         grace=15.0,
     )
+
+
+def _metrics_of(settings: StackSettings) -> str:
+    """Where the screen reads the workers' metrics: there is no Prometheus in the local stack."""
+    ports = (settings.ports.worker_base + n for n in range(len(settings.worker_names())))
+    return ",".join(f"http://{HOST}:{port}/metrics" for port in ports)
 
 
 def worker_env(settings: StackSettings) -> dict[str, str]:

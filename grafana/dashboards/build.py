@@ -7,29 +7,50 @@ import sys
 from pathlib import Path
 from typing import Final
 
-from grafana.dashboards import city_overview
-from grafana.dashboards.model import LANGS, Dashboard
+from grafana.dashboards.boards import (
+    category_scenario,
+    city_overview,
+    complaints,
+    data_quality,
+    district_base,
+    flags_appeals,
+    pipeline_health,
+    platform,
+    session_detail,
+)
+from grafana.dashboards.model import Dashboard
+from grafana.dashboards.render import render
+from grafana.dashboards.text import LANGS
 
-FOLDER: Final = Path(__file__).parent
-DASHBOARDS: Final[tuple[Dashboard, ...]] = (city_overview.DASHBOARD,)
+FOLDER: Final = Path(__file__).parent / "json"
+DASHBOARDS: Final[tuple[Dashboard, ...]] = (
+    city_overview.DASHBOARD,
+    platform.DASHBOARD,
+    district_base.DASHBOARD,
+    category_scenario.DASHBOARD,
+    complaints.DASHBOARD,
+    flags_appeals.DASHBOARD,
+    session_detail.DASHBOARD,
+    data_quality.DASHBOARD,
+    pipeline_health.DASHBOARD,
+)
 
 
 def rendered() -> dict[str, str]:
-    """File name -> text: `<name>.json` is the Chinese one, `<name>.en.json` the English."""
+    """File -> text: `zh/NN_<name>.json` and `en/NN_<name>.json`, numbered in order of use."""
     files: dict[str, str] = {}
-    for dashboard in DASHBOARDS:
-        stem = dashboard.uid.replace("-", "_")
+    for number, dashboard in enumerate(DASHBOARDS, 1):
+        name = f"{number:02d}_{dashboard.uid.replace('-', '_')}.json"
         for lang in LANGS:
-            name = f"{stem}.json" if lang == "zh" else f"{stem}.en.json"
-            body = json.dumps(dashboard.to_json(lang), ensure_ascii=False, indent=2)
-            files[name] = body + "\n"
+            body = json.dumps(render(dashboard, lang), ensure_ascii=False, indent=1)
+            files[f"{lang}/{name}"] = body + "\n"
     return files
 
 
 def stale() -> list[str]:
     """Names of committed files that differ from the definition, or that it no longer makes."""
     wanted = rendered()
-    found = {p.name: p.read_text("utf-8") for p in FOLDER.glob("*.json")}
+    found = {f"{p.parent.name}/{p.name}": p.read_text("utf-8") for p in FOLDER.glob("*/*.json")}
     return sorted(n for n in wanted.keys() | found.keys() if wanted.get(n) != found.get(n))
 
 
@@ -39,8 +60,12 @@ def main(arguments: list[str]) -> int:
         for name in names:
             sys.stderr.write(f"{name} is stale: run python -m grafana.dashboards.build\n")
         return 1 if names else 0
+    for old in FOLDER.glob("*/*.json"):
+        old.unlink()
     for name, text in rendered().items():
-        (FOLDER / name).write_text(text, "utf-8")
+        path = FOLDER / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, "utf-8")
     return 0
 
 

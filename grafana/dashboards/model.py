@@ -1,54 +1,19 @@
-"""Typed builders for Grafana's classic dashboard JSON.
+"""What a dashboard is made of, in both languages and apart from how Grafana writes it.
 
-A definition is written once with both languages beside each other; `to_json(lang)` gives
-the dashboard as Grafana reads it. The committed JSON is what Grafana provisions and what
-the local screen draws: there is no second description of a panel anywhere.
+A definition is written once; `render` makes Grafana's classic JSON of it with Grafana's own
+Foundation SDK. The committed JSON is what Grafana provisions and what the local screen draws:
+there is no second description of a panel anywhere.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any, Final, Literal
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
 
-Lang = Literal["zh", "en"]
-LANGS: Final[tuple[Lang, ...]] = ("zh", "en")
-Json = dict[str, Any]
+from grafana.dashboards.text import Text
 
-#: The data source is a variable, so that one file serves every organisation.
-DATASOURCE: Final[Json] = {"type": "grafana-clickhouse-datasource", "uid": "${datasource}"}
-PLUGIN_VERSION: Final = "4.20.0"
-
-
-@dataclass(frozen=True)
-class Text:
-    """The same words in Chinese and in English."""
-
-    zh: str
-    en: str
-
-    def of(self, lang: Lang) -> str:
-        return self.zh if lang == "zh" else self.en
-
-
-def both(text: str) -> Text:
-    """Text that is the same in both languages (an id, a number, SQL)."""
-    return Text(text, text)
-
-
-UNKNOWN: Final = Text("未知", "unknown")
-
-
-@dataclass(frozen=True)
-class Grid:
-    """Position on Grafana's grid of 24 columns."""
-
-    x: int
-    y: int
-    w: int
-    h: int
-
-    def to_json(self) -> Json:
-        return {"x": self.x, "y": self.y, "w": self.w, "h": self.h}
+Kind = Literal["stat", "timeseries", "table", "barchart", "state-timeline", "heatmap"]
 
 
 @dataclass(frozen=True)
@@ -58,6 +23,18 @@ class Label:
     code: str
     text: Text
     color: str | None = None
+
+
+@dataclass(frozen=True)
+class Link:
+    """Where a figure leads. `url` is Grafana's: /d/<uid>?var-…, with ${__data.fields.x}.
+
+    In English the dashboard's uid has the suffix -en, which `render` puts in.
+    """
+
+    title: Text
+    board: str
+    variables: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -73,37 +50,8 @@ class Field:
     badge: bool = False
     wrap: bool = False
     hidden: bool = False
-
-    def to_json(self, lang: Lang) -> Json:
-        properties: list[Json] = [{"id": "displayName", "value": self.title.of(lang)}]
-        if self.unit is not None:
-            properties.append({"id": "unit", "value": self.unit})
-        if self.decimals is not None:
-            properties.append({"id": "decimals", "value": self.decimals})
-        if self.width is not None:
-            properties.append({"id": "custom.width", "value": self.width})
-        if self.labels:
-            properties.append({"id": "mappings", "value": [value_mapping(self.labels, lang)]})
-        if self.badge:
-            cell: Json = {"type": "color-background", "mode": "basic"}
-            properties.append({"id": "custom.cellOptions", "value": cell})
-        if self.wrap:
-            cell = {"type": "auto", "wrapText": True}
-            properties.append({"id": "custom.cellOptions", "value": cell})
-        if self.hidden:
-            properties.append({"id": "custom.hidden", "value": True})
-        matcher = {"id": "byName", "options": self.name}
-        return {"matcher": matcher, "properties": properties}
-
-
-def value_mapping(labels: tuple[Label, ...], lang: Lang) -> Json:
-    options: Json = {}
-    for index, label in enumerate(labels):
-        option: Json = {"text": label.text.of(lang), "index": index}
-        if label.color is not None:
-            option["color"] = label.color
-        options[label.code] = option
-    return {"type": "value", "options": options}
+    color: str | None = None
+    link: Link | None = None
 
 
 @dataclass(frozen=True)
@@ -115,111 +63,62 @@ class Step:
 
 
 @dataclass(frozen=True)
-class Panel:
-    """One panel. `sql` is Text because a sentence column differs by language."""
+class Prom:
+    """A query to Prometheus and the name of its lines, with {{label}}."""
 
-    id: int
-    kind: Literal["stat", "timeseries", "table"]
-    title: Text
-    description: Text
-    unit: str
-    sql: Text
-    grid: Grid
-    format: Literal["time_series", "table"]
-    decimals: int | None = None
-    fields: tuple[Field, ...] = ()
-    overrides: tuple[Json, ...] = ()
-    steps: tuple[Step, ...] = ()
-    custom: Json = field(default_factory=dict)
-    options: Json = field(default_factory=dict)
-    display_name: str | None = None
-    minimum: float | None = None
-
-    def to_json(self, lang: Lang) -> Json:
-        return {
-            "id": self.id,
-            "type": self.kind,
-            "title": self.title.of(lang),
-            "description": self.description.of(lang),
-            "datasource": DATASOURCE,
-            "gridPos": self.grid.to_json(),
-            # Indicators exist per minute: a finer step would only make holes.
-            "interval": "1m",
-            "maxDataPoints": 400,
-            "targets": [self._target(lang)],
-            "fieldConfig": {
-                "defaults": self._defaults(lang),
-                "overrides": [*(f.to_json(lang) for f in self.fields), *self.overrides],
-            },
-            "options": self.options,
-        }
-
-    def _target(self, lang: Lang) -> Json:
-        series = self.format == "time_series"
-        return {
-            "refId": "A",
-            "datasource": DATASOURCE,
-            "editorType": "sql",
-            "rawSql": self.sql.of(lang),
-            "format": 0 if series else 1,
-            "queryType": "timeseries" if series else "table",
-            "pluginVersion": PLUGIN_VERSION,
-        }
-
-    def _defaults(self, lang: Lang) -> Json:
-        steps = self.steps or (Step(None, "text"),)
-        defaults: Json = {
-            "unit": self.unit,
-            "noValue": UNKNOWN.of(lang),
-            "color": {"mode": "palette-classic" if self.kind == "timeseries" else "thresholds"},
-            "mappings": [],
-            "thresholds": {
-                "mode": "absolute",
-                "steps": [{"value": s.value, "color": s.color} for s in steps],
-            },
-            "custom": self.custom,
-        }
-        if self.decimals is not None:
-            defaults["decimals"] = self.decimals
-        if self.minimum is not None:
-            defaults["min"] = self.minimum
-        if self.display_name is not None:
-            defaults["displayName"] = self.display_name
-        return defaults
+    expr: str
+    legend: str
+    instant: bool = False
 
 
 @dataclass(frozen=True)
-class Dashboard:
-    """A dashboard in both languages; the English one has its own uid and file."""
+class Panel:
+    """One panel. `sql` is Text because names and sentences differ by language.
 
-    uid: str
+    `pick`: which fields a stat shows, a pattern; `graph`: its course behind it. `series`: the
+    column that tells lines apart. `x`: the column that names the bars. `labels`: what states
+    are called. `limit`: a line to compare with, drawn across.
+    """
+
+    id: int
+    kind: Kind
     title: Text
     description: Text
-    panels: tuple[Panel, ...]
-    variables: tuple[Variable, ...]
-    tags: tuple[str, ...] = ("livewatch",)
+    unit: str
+    sql: Text | None = None
+    prom: tuple[Prom, ...] = ()
+    decimals: int | None = None
+    minimum: float | None = None
+    maximum: float | None = None
+    fields: tuple[Field, ...] = ()
+    labels: tuple[Label, ...] = ()
+    steps: tuple[Step, ...] = ()
+    pick: str = ""
+    graph: bool = False
+    series: str = ""
+    x: str = ""
+    bars: bool = False
+    provisional: bool = False
+    limit: bool = False
+    interval: str = "1m"
 
-    def to_json(self, lang: Lang) -> Json:
-        return {
-            "id": None,
-            "uid": self.uid if lang == "zh" else f"{self.uid}-en",
-            "title": self.title.of(lang),
-            "description": self.description.of(lang),
-            "tags": [*self.tags, lang],
-            "schemaVersion": 41,
-            "version": 1,
-            "editable": False,
-            "graphTooltip": 1,
-            "timezone": "Asia/Shanghai",
-            "time": {"from": "now-1h", "to": "now"},
-            "timepicker": {"refresh_intervals": ["2s", "10s", "1m", "5m"]},
-            "refresh": "10s",
-            "fiscalYearStartMonth": 0,
-            "links": [],
-            "annotations": {"list": []},
-            "templating": {"list": [v.to_json(lang) for v in self.variables]},
-            "panels": [p.to_json(lang) for p in self.panels],
-        }
+    @property
+    def over_time(self) -> bool:
+        return self.kind in ("timeseries", "state-timeline", "heatmap") or (
+            self.kind == "stat" and self.graph
+        )
+
+
+@dataclass(frozen=True)
+class Row:
+    """Panels beside each other: (width of 24, panel) and the height of all."""
+
+    height: int
+    cells: tuple[tuple[int, Panel], ...]
+
+
+def row(height: int, *cells: tuple[int, Panel]) -> Row:
+    return Row(height, cells)
 
 
 @dataclass(frozen=True)
@@ -231,21 +130,40 @@ class Variable:
     kind: Literal["datasource", "custom", "query"]
     options: tuple[tuple[str, Text], ...] = ()
     query: str = ""
+    all: bool = True
 
-    def to_json(self, lang: Lang) -> Json:
-        common: Json = {
-            "name": self.name,
-            "label": self.title.of(lang),
-            "type": self.kind,
-            "hide": 0,
-        }
-        if self.kind == "datasource":
-            return common | {"query": DATASOURCE["type"], "refresh": 1, "multi": False}
-        every: Json = {"text": Text("全部", "All").of(lang), "value": "$__all"}
-        common |= {"includeAll": True, "multi": False, "current": every}
-        if self.kind == "query":
-            return common | {"datasource": DATASOURCE, "query": self.query, "refresh": 2, "sort": 1}
-        options = [{"text": t.of(lang), "value": code} for code, t in self.options]
-        # Grafana parses `text : value` pairs from the query string of a custom variable.
-        query = ", ".join(f"{o['text']} : {o['value']}" for o in options)
-        return common | {"query": query, "options": [every, *options]}
+
+@dataclass(frozen=True)
+class Annotation:
+    """Marks over the time axis: columns time, timeEnd and text."""
+
+    name: Text
+    sql: Text
+    color: str
+
+
+@dataclass(frozen=True)
+class Dashboard:
+    """A dashboard in both languages; the English one has its own uid and file."""
+
+    uid: str
+    title: Text
+    description: Text
+    rows: tuple[Row, ...]
+    variables: tuple[Variable, ...]
+    annotations: tuple[Annotation, ...] = ()
+    refresh: str = "10s"
+
+    @property
+    def panels(self) -> tuple[Panel, ...]:
+        return tuple(panel for row in self.rows for _, panel in row.cells)
+
+    def placed(self) -> Iterator[tuple[int, int, int, int, Panel]]:
+        """(x, y, width, height, panel) on Grafana's grid of 24 columns."""
+        y = 0
+        for one in self.rows:
+            x = 0
+            for width, panel in one.cells:
+                yield x, y, width, one.height, panel
+                x += width
+            y += one.height

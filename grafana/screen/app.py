@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Final
 
@@ -20,10 +22,15 @@ from grafana.screen.cache import QueryCache
 from grafana.screen.errors import AwayError, ScreenError
 from grafana.screen.headers import SecurityHeaders
 from grafana.screen.library import Library, language
+from grafana.screen.login import Login
 from grafana.screen.metrics import Metrics
 from grafana.screen.panels import Panels
-from grafana.screen.settings import ScreenSettings
+from grafana.screen.prometheus import Metrics as Pipeline
+from grafana.screen.prometheus import chosen
+from grafana.screen.settings import ScreenSettings, ServeSettings
 from grafana.screen.warehouse import Warehouse
+from pipelines.accounts.book import Accounts, load
+from pipelines.accounts.proof import Proofs
 
 _STATIC: Final = Path(__file__).parent / "static"
 # Under the page's refresh of 2 s, so that a page always gets figures newer than its last ones.
@@ -33,11 +40,13 @@ _HOSTS: Final = ("127.0.0.1", "localhost", "[::1]")
 
 
 class Routes:
-    def __init__(self, library: Library, warehouse: Warehouse, metrics: Metrics) -> None:
+    def __init__(
+        self, library: Library, warehouse: Warehouse, metrics: Metrics, pipeline: Pipeline
+    ) -> None:
         self._library = library
         self._warehouse = warehouse
         self._metrics = metrics
-        self._panels = Panels(library, QueryCache(warehouse.query, _SHARE_S))
+        self._panels = Panels(library, QueryCache(warehouse.query, _SHARE_S), pipeline)
 
     def table(self) -> list[Route | Mount]:
         return [
@@ -96,26 +105,47 @@ async def _explained(_: Request, error: Exception) -> Response:
     return JSONResponse({"error": error.body()}, status_code=error.status, headers=headers)
 
 
-def build(settings: ScreenSettings, host: str = "127.0.0.1") -> Starlette:
+def _book(path: Path) -> Callable[[], Accounts]:
+    """The accounts as they are now; read at once, so that a wrong file stops the start."""
+    load(path)
+    return lambda: load(path)
+
+
+def _now_ms() -> int:
+    return round(time.time() * 1000)
+
+
+def build(
+    settings: ScreenSettings, host: str = "127.0.0.1", serving: ServeSettings | None = None
+) -> Starlette:
     """The application, answering to this machine's names and to `host`.
 
-    Raises OSError for a password file that cannot be read.
+    Raises OSError for a password file that cannot be read, AccountError for a file of accounts
+    that is wrong.
     """
     metrics = Metrics()
     warehouse = Warehouse(settings, metrics)
+    serving = serving or ServeSettings()
+    pipeline = chosen(serving.prometheus, serving.workers)
 
     @contextlib.asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        reading = asyncio.create_task(pipeline.run())
         yield
+        reading.cancel()
         warehouse.close()
 
+    middleware = [
+        Middleware(SecurityHeaders),
+        Middleware(TrustedHostMiddleware, allowed_hosts=[*_HOSTS, host]),
+        Middleware(GZipMiddleware, minimum_size=2_000, compresslevel=3),
+    ]
+    if serving.accounts is not None:
+        # Whoever asks under another name needs a session all the same.
+        middleware[1] = Middleware(Login, proofs=Proofs(_book(serving.accounts), _now_ms))
     return Starlette(
-        routes=Routes(Library.committed(), warehouse, metrics).table(),
-        middleware=[
-            Middleware(SecurityHeaders),
-            Middleware(TrustedHostMiddleware, allowed_hosts=[*_HOSTS, host]),
-            Middleware(GZipMiddleware, minimum_size=2_000, compresslevel=3),
-        ],
+        routes=Routes(Library.committed(), warehouse, metrics, pipeline).table(),
+        middleware=middleware,
         exception_handlers={ScreenError: _explained},
         lifespan=lifespan,
     )

@@ -88,3 +88,23 @@ def no_access(code: int) -> QueryError:
         f"ClickHouse does not accept the configured user (error code {code}); "
         "check LIVEWATCH_CLICKHOUSE_USER and the password file.",
     )
+
+
+def not_logged_in() -> BadRequestError:
+    return BadRequestError("not_logged_in", "请先登录。", "Log in first.")
+
+
+def prometheus_away() -> QueryError:
+    return QueryError(
+        "prometheus_away",
+        "Prometheus 或工作进程没有回答。",
+        "Neither Prometheus nor the workers answer.",
+    )
+
+
+def no_prometheus() -> QueryError:
+    return QueryError(
+        "no_prometheus",
+        "没有可用的 Prometheus，也没有可直接读取的工作进程。",
+        "There is no Prometheus to ask, and no worker to read directly.",
+    )

@@ -12,18 +12,27 @@ from collections.abc import Callable
 import uvicorn
 
 from grafana.screen.app import build
-from grafana.screen.settings import ScreenSettings
+from grafana.screen.settings import ScreenSettings, ServeSettings
+from pipelines.accounts.errors import AccountError
 
 
 class StartError(Exception):
     """The screen cannot start; the message is one sentence for the person who started it."""
 
 
-def serve(host: str, port: int, settings: ScreenSettings, ready: Callable[[str], None]) -> None:
+def serve(
+    host: str,
+    port: int,
+    settings: ScreenSettings,
+    serving: ServeSettings,
+    ready: Callable[[str], None],
+) -> None:
     """Serves until SIGTERM or Ctrl-C, and calls `ready` with the address. Raises StartError."""
-    require_loopback(host)
+    require_login(host, serving)
     try:
-        application = build(settings, host)
+        application = build(settings, host, serving)
+    except AccountError as error:
+        raise StartError(str(error)) from error
     except OSError as error:
         raise StartError(f"cannot read the password file: {error.strerror}") from error
     with contextlib.closing(listen(host, port)) as listening:
@@ -38,19 +47,26 @@ def serve(host: str, port: int, settings: ScreenSettings, ready: Callable[[str],
         _run(uvicorn.Server(config), listening)
 
 
-def require_loopback(host: str) -> None:
-    """Raises StartError for any other host: until there is a login, nobody else may read."""
-    if host == "localhost":
+def require_login(host: str, serving: ServeSettings) -> None:
+    """Raises StartError where others than this machine could read without a login."""
+    if is_loopback(host):
         return
-    try:
-        loopback = ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        loopback = False
-    if not loopback:
+    if serving.accounts is None:
         raise StartError(
-            f"the screen has no login yet, so it listens on this machine only: "
-            f"use --host 127.0.0.1, not {host}"
+            f"beyond this machine the screen asks for a login: give --accounts FILE "
+            f"(livewatch accounts add), or use --host 127.0.0.1 instead of {host}"
         )
+    if not serving.accounts.exists():
+        raise StartError(f"{serving.accounts}: there are no accounts: livewatch accounts add")
+
+
+def is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def listen(host: str, port: int) -> socket.socket:

@@ -8,6 +8,20 @@ from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
+class ServeSettings(BaseSettings):
+    """Variables LIVEWATCH_SCREEN_*."""
+
+    model_config = SettingsConfigDict(env_prefix="LIVEWATCH_SCREEN_")
+
+    prometheus: str = Field(default="", description="address of a Prometheus; empty is none")
+    workers: str = Field(
+        default="", description="/metrics of each worker, commas between, where there is none"
+    )
+    accounts: Path | None = Field(
+        default=None, description="file of who may log in; needed beyond this machine"
+    )
+
+
 class ScreenSettings(BaseSettings):
     """Variables LIVEWATCH_CLICKHOUSE_*; the user needs SELECT on the v_ views and no more."""
 

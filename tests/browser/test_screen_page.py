@@ -11,10 +11,12 @@ from playwright.sync_api import Browser, Page, expect
 from grafana.dashboards import build
 from tests.browser.conftest import Open, Screen, opened, picture, wait_drawn, whole
 from tests.browser.gate import Gate
+from tests.browser.worker_metrics import worker_metrics
 
 pytestmark = pytest.mark.integration
 
-PANELS = len(build.DASHBOARDS[0].panels)
+#: pictures that the README shows
+KEPT = {"platform", "category-scenario", "session-detail", "flags-appeals"}
 INK = """(canvas) => {
   const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
   const seen = new Set();
@@ -31,29 +33,51 @@ def number(page: Page, panel: int) -> str:
 
 
 @pytest.mark.parametrize(
-    ("name", "query", "context"),
+    ("board", "lang", "context"),
     [
-        ("zh-dark", "lang=zh", {"color_scheme": "dark"}),
-        ("en-light", "lang=en", {"color_scheme": "light"}),
-        ("zh-light-phone", "lang=zh", {"viewport": {"width": 390, "height": 844}}),
-        ("en-dark-tablet", "lang=en", {"viewport": {"width": 820, "height": 1180}}),
+        ("city-overview", "zh", {"color_scheme": "light"}),
+        ("city-overview", "en", {"viewport": {"width": 820, "height": 1180}}),
+        ("platform", "zh", {"color_scheme": "dark"}),
+        ("district-base", "en", {"color_scheme": "light"}),
+        ("category-scenario", "zh", {"color_scheme": "light"}),
+        ("complaints", "zh", {"color_scheme": "dark"}),
+        ("flags-appeals", "en", {"color_scheme": "dark"}),
+        ("session-detail", "zh", {"color_scheme": "light"}),
+        ("data-quality", "zh", {"color_scheme": "light"}),
     ],
 )
 def test_every_panel_draws_data(
-    open_page: Open, name: str, query: str, context: dict[str, Any]
+    open_page: Open, board: str, lang: str, context: dict[str, Any]
 ) -> None:
-    page = open_page(query, **context)
+    page = open_page(f"dashboard={board}&lang={lang}&range=24h", **context)
     whole(page)
-    assert page.locator(".panel").count() == PANELS
-    for canvas in page.locator(".timeseries canvas").all():
-        # Four platforms' colours and the axes: an empty chart has far fewer.
-        assert canvas.evaluate(INK) >= 5
+    draws_data(page, board)
+    kept = board if board in KEPT and "viewport" not in context else None
+    picture(page, f"{board}-{lang}", kept=kept)
+
+
+@pytest.mark.parametrize("board", ["city-overview", "session-detail", "flags-appeals"])
+def test_a_phone_shows_it_all(open_page: Open, board: str) -> None:
+    page = open_page(f"dashboard={board}&lang=zh&range=24h", viewport={"width": 390, "height": 844})
+    whole(page)
+    draws_data(page, board)
+    picture(page, f"phone-{board}")
+
+
+def draws_data(page: Page, board: str) -> None:
+    """Each panel has figures, and nothing is wider than the window."""
+    (known,) = [b for b in build.DASHBOARDS if b.uid == board]
+    assert page.locator(".panel").count() == len(known.panels)
+    for canvas in page.locator(":is(.timeseries, .heatmap, .state-timeline) canvas").all():
+        # Lines' or cells' colours and the axes: an empty chart has far fewer.
+        assert canvas.evaluate(INK) >= 3
     for table in page.locator(".panel.table tbody").all():
-        assert table.locator("tr").count() >= 5
+        assert table.locator("tr").count() >= 1
+    for bars in page.locator(".panel.barchart .bars").all():
+        assert bars.locator("li").count() >= 2
     for value in page.locator(".stat .number").all_inner_texts():
         assert re.search(r"\d", value), value
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-    picture(page, f"screen-{name}")
 
 
 def test_pictures_for_the_readme(open_page: Open) -> None:
@@ -68,8 +92,8 @@ def test_pictures_for_the_readme(open_page: Open) -> None:
 
 
 def test_nothing_overlaps_or_is_cut(open_page: Open) -> None:
-    for lang in ("zh", "en"):
-        page = open_page(f"lang={lang}")
+    for lang, board in (("zh", "city-overview"), ("en", "data-quality"), ("en", "platform")):
+        page = open_page(f"lang={lang}&dashboard={board}&range=24h")
         whole(page)
         cut = page.evaluate(
             "() => [...document.querySelectorAll('h2, .number, .under, .label, .tool')]"
@@ -86,11 +110,11 @@ def test_nothing_overlaps_or_is_cut(open_page: Open) -> None:
 def test_language_changes_everything_and_is_kept(open_page: Open) -> None:
     page = open_page("lang=zh")
     wait_for_figures(page)
-    assert page.locator("#panel-21 td[data-field=sentence]").first.inner_text().startswith("商家")
+    assert "收到" in page.locator("#panel-21 td[data-field=sentence]").first.inner_text()
     page.get_by_role("button", name="Switch to English").click()
     expect(page.locator("#panel-21 h2")).to_have_text("Flags")
     expect(page.locator("html")).to_have_attribute("lang", "en")
-    expect(page.locator("#panel-21 td[data-field=sentence]").first).to_contain_text("Merchant")
+    expect(page.locator("#panel-21 td[data-field=sentence]").first).to_contain_text("received")
     expect(page.locator("#panel-21 .badge").first).to_have_text("▲ Critical")
     left = page.evaluate("document.body.innerText.match(/[\\u4e00-\\u9fff]+/g)")
     assert left == ["中文"]
@@ -122,8 +146,8 @@ def test_range_filter_and_zoom(open_page: Open) -> None:
         page.get_by_text("15 分钟").click()
     assert answer.value.ok
     assert "range=15m" in page.url
-    page.select_option("#var-platform", "platform-b")
-    expect(page.locator("#panel-11 .key")).to_have_text(["platform-b"])
+    page.select_option("#var-platform", "p02")
+    expect(page.locator("#panel-11 .key")).to_have_text(["p02"])
     assert number(page, 3) != everyone
     plot = page.locator("#panel-11 .u-over").bounding_box()
     assert plot is not None
@@ -136,7 +160,7 @@ def test_range_filter_and_zoom(open_page: Open) -> None:
     page.locator(".zoom").click()
     expect(page.locator(".zoom")).to_have_count(0)
     page.reload()
-    expect(page.locator("#var-platform")).to_have_value("platform-b")
+    expect(page.locator("#var-platform")).to_have_value("p02")
 
 
 def test_keyboard_alone_is_enough(open_page: Open) -> None:
@@ -156,7 +180,7 @@ def test_keyboard_alone_is_enough(open_page: Open) -> None:
     page.locator("#panel-12 .plot").focus()
     page.keyboard.press("End")
     page.keyboard.press("ArrowLeft")
-    expect(page.locator("#panel-12 .tip")).to_contain_text("platform-a")
+    expect(page.locator("#panel-12 .tip")).to_contain_text("p01")
     page.locator("#panel-12 .key").first.focus()
     page.keyboard.press("Space")
     expect(page.locator("#panel-12 .key").first).to_have_attribute("aria-pressed", "false")
@@ -170,9 +194,9 @@ def test_it_refreshes_without_redrawing_what_is_the_same(open_page: Open) -> Non
         "() => { window.changes = 0; new MutationObserver((m) => { window.changes += m.length; })"
         ".observe(document.getElementById('panels'), { childList: true, subtree: true }); }"
     )
-    with page.expect_response(lambda r: "/api/query" in r.url):
+    with page.expect_response(lambda r: "/api/query" in r.url, timeout=90_000):
         pass
-    with page.expect_response(lambda r: "/api/query" in r.url):
+    with page.expect_response(lambda r: "/api/query" in r.url, timeout=90_000):
         pass
     assert page.evaluate("window.changes") == 0
     page.locator("#pause").click()
@@ -181,6 +205,49 @@ def test_it_refreshes_without_redrawing_what_is_the_same(open_page: Open) -> Non
     page.on("request", lambda r: asked.append(r.url))
     page.wait_for_timeout(2600)
     assert asked == []
+
+
+def test_pipeline_health_from_the_workers_themselves(chromium: Browser, warehouse: Any) -> None:
+    console: list[str] = []
+    with worker_metrics() as url:
+        screen = Screen(warehouse, LIVEWATCH_SCREEN_WORKERS=url)
+        try:
+            with opened(chromium, screen.url, console) as page:
+                page.goto(f"{screen.url}/?dashboard=pipeline-health&lang=zh")
+                whole(page)
+                draws_data(page, "pipeline-health")
+                picture(page, "pipeline-health-zh")
+                expect(page.locator("#panel-5 .number")).to_have_text("5,400")
+        finally:
+            screen.stop()
+    assert console == []
+
+
+def test_pipeline_health_without_metrics_is_unknown(open_page: Open) -> None:
+    page = open_page("dashboard=pipeline-health&lang=zh")
+    expect(page.locator("#panel-11 .cover")).to_contain_text("未知")
+    expect(page.locator("#panel-1 .cover")).to_contain_text("Prometheus")
+
+
+def test_a_link_drills_down_and_back(open_page: Open) -> None:
+    page = open_page("lang=zh&range=24h")
+    wait_for_figures(page)
+    page.get_by_role("link", name="平台", exact=True).click()
+    page.wait_for_selector("#panel-24[data-state=drawn]")
+    expect(page.locator("#title")).to_have_text("平台")
+    assert "range=24h" in page.url
+    session = page.locator("#panel-24 td[data-field=session_id] a").first
+    full = session.locator("span").get_attribute("title")
+    session.click()
+    page.wait_for_selector("#panel-12[data-state=drawn]")
+    assert f"var-session={full}" in page.url
+    expect(page.locator("#var-session")).to_have_value(str(full))
+    page.locator("#panel-11 td[data-field=platform_id] a").click()
+    page.wait_for_selector("#panel-24[data-state=drawn]")
+    expect(page.locator("#var-platform")).to_have_value(re.compile("^p0[123]$"))
+    page.go_back()
+    page.wait_for_selector("#panel-12[data-state=drawn]")
+    assert f"var-session={full}" in page.url
 
 
 def test_a_hostile_address_is_answered_in_words(chromium: Browser, screen: Screen) -> None:
@@ -205,14 +272,14 @@ def test_clickhouse_away_is_unknown_and_comes_back(chromium: Browser, warehouse:
             whole(page)
             gate.shut()
             banner = page.locator("#banner")
-            expect(banner).to_contain_text("连不上 ClickHouse", timeout=15_000)
+            expect(banner).to_contain_text("连不上 ClickHouse")
             expect(banner).to_contain_text("ClickHouse cannot be reached")
             expect(page.locator(".panel:not([data-state=unknown])")).to_have_count(0)
             # No figure is left standing, and none has turned into a zero.
             assert not re.search(r"\d", page.locator("#panel-2").inner_text())
             picture(page, "screen-away")
             gate.open()
-            expect(banner).to_be_hidden(timeout=20_000)
+            expect(banner).to_be_hidden(timeout=60_000)
             wait_drawn(page)
     finally:
         screen.stop()

@@ -1,209 +1,280 @@
-"""Every panel's SQL on the real engine, and its figures against numpy."""
+"""Every panel's SQL on the real engine over a simulated day, and key figures against numpy."""
 
 from __future__ import annotations
 
-import json
-from datetime import UTC, datetime
+from datetime import timedelta
 from typing import Any
 
-import httpx
 import numpy as np
 import pytest
 from clickhouse_driver.errors import ServerException
 
-from grafana.dashboards.build import FOLDER
-from tests.browser import data
-from tests.browser.conftest import DATABASE, Screen
+from grafana.dashboards import catalogue
+from grafana.dashboards.catalogue import Asked
+from grafana.screen.timerange import TimeRange
+from schemas import codes
+from tests.browser.conftest import DATABASE, CityDay
+from tests.browser.events import flag_events
+from tests.browser.reference import C, O, Reference, V, rows
 
 pytestmark = pytest.mark.integration
-
-BOARD = json.loads((FOLDER / "city_overview.json").read_text("utf-8"))
-KIND = {p["id"]: p["type"] for p in BOARD["panels"]}
-CITY = [
-    "sessions", "viewers", "orders_per_min", "gmv_yuan", "complaints_per_10000", "completeness",
-]  # fmt: skip
-STAT = ["time", *(c for name in CITY for c in (name, f"{name}_provisional"))]
-SERIES = ["time", "platform_id", "value", "provisional"]
-COLUMNS = {
-    1: ["closed_minute", "latest_minute"],
-    **dict.fromkeys(range(2, 8), STAT),
-    8: ["critical", "raised", "watch"],
-    **dict.fromkeys(range(11, 19), SERIES),
-    21: ["grade", "state", "onset", "platform_id", "entity_type", "entity", "observed", "expected",
-         "sentence", "flag_id"],
-    22: ["platform_id", "category", "district", "complaints", "orders", "per_10000"],
-    23: ["platform_id", "source", "status", "received", "gaps", "rows", "late_rows", "refused",
-         "duplicates", "complete_to"],
-}  # fmt: skip
-
-Columns = dict[str, list[Any]]
+NEAR = 1e-9
 
 
 @pytest.fixture(scope="module")
-def ask(screen: Screen) -> Any:
-    def asked(panel: int, **params: str) -> tuple[dict[str, Any], Columns]:
-        query = {"dashboard": "city-overview", "panel": str(panel), **params}
-        body = httpx.get(f"{screen.url}/api/query", params=query, timeout=20).json()
-        result = body["panels"][str(panel)]
-        assert result["status"] == "ok", result
-        return body, {c["name"]: c["values"] for c in result["columns"]}
+def truth(city_day: CityDay) -> Reference:
+    return Reference(city_day.day)
+
+
+@pytest.fixture(scope="module")
+def panel(city_day: CityDay) -> Any:
+    """Rows of a panel over a span, as its committed SQL gives them."""
+
+    def asked(board: str, number: int, span: TimeRange, **values: str) -> list[dict[str, Any]]:
+        known = {"session": city_day.session, **values}
+        (found,) = [
+            a for a in catalogue.panels(span, known) if a.board == board and a.name == str(number)
+        ]
+        return rows(city_day.ask(found.sql))
 
     return asked
 
 
-def test_every_panel_is_known_here() -> None:
-    assert COLUMNS.keys() == KIND.keys()
-
-
 @pytest.mark.parametrize("lang", ["zh", "en"])
-@pytest.mark.parametrize("panel", COLUMNS)
-def test_a_panel_gives_its_columns_in_order(ask: Any, panel: int, lang: str) -> None:
-    _, columns = ask(panel, lang=lang)
-    assert list(columns) == COLUMNS[panel]
-    assert all(len(values) > 0 for values in columns.values())
-    if "time" in columns:
-        assert columns["time"] == sorted(columns["time"])
+def test_every_panel_answers_with_rows_in_order(city_day: CityDay, lang: Any) -> None:
+    known = {"session": city_day.session}
+    listed = catalogue.panels(city_day.span, known, lang)
+    assert len(listed) > 120
+    if lang == "en":
+        # What reads the same in both languages has been asked already.
+        asked = {a.sql for a in catalogue.panels(city_day.span, known, "zh")}
+        listed = [a for a in listed if a.sql not in asked]
+    once = {(a.sql, a.kind): a for a in listed}.values()
+    wrong = [f"{a.board}/{a.name} {w}" for a in once for w in _faults(city_day, a)]
+    assert wrong == []
 
 
-@pytest.mark.parametrize("length", ["15m", "6h", "24h", "30d"])
-@pytest.mark.parametrize("panel", COLUMNS)
-def test_a_panel_answers_over_every_range(ask: Any, panel: int, length: str) -> None:
-    _, columns = ask(panel, **{"from": f"latest-{length}"})
-    assert list(columns) == COLUMNS[panel]
-
-
-def moment(ms: int) -> datetime:
-    return datetime.fromtimestamp(ms / 1000, UTC)
-
-
-def expected_city(city: data.City, cells: np.ndarray, minute: int) -> dict[str, float]:
-    def total(name: str) -> float:
-        kept = cells & city.present[minute]
-        return float(city.figures[name][minute][kept].sum())
-
-    return {
-        "sessions": total("active_1m"),
-        "viewers": total("viewers_1m"),
-        "orders_per_min": total("orders_1m"),
-        "gmv_yuan": total("paid_fen_5m") / 100,
-        "complaints_per_10000": 1e4 * (total("complaints_60m") + 1) / (total("orders_60m") + 1000),
-        "completeness": total("seen_5m") / total("expected_5m"),
-    }
-
-
-def last(values: list[Any]) -> Any:
-    return next(v for v in reversed(values) if v is not None)
-
-
-@pytest.mark.parametrize("name", CITY)
-def test_city_figures_agree_with_numpy(ask: Any, city: data.City, name: str) -> None:
-    _, columns = ask(2)
-    everyone = np.ones(len(city.cells), bool)
-    wanted = expected_city(city, everyone, city.last_closed)[name]
-    assert last(columns[name]) == pytest.approx(wanted, rel=1e-9)
-    newest = expected_city(city, everyone, len(city.minutes) - 2)[name]
-    assert last(columns[f"{name}_provisional"]) == pytest.approx(newest, rel=1e-9)
-
-
-def test_a_filter_narrows_the_figures(ask: Any, city: data.City) -> None:
-    cells = np.array([c[0] == "platform-b" and c[1] == "jewellery" for c in city.cells])
-    _, columns = ask(2, **{"var-platform": "platform-b", "var-category": "jewellery"})
-    wanted = expected_city(city, cells, city.last_closed)
-    for name in CITY:
-        assert last(columns[name]) == pytest.approx(wanted[name], rel=1e-9)
-
-
-def platform_value(city: data.City, panel: int, platform: str, minute: int) -> float | None:
-    kept = city.of(platform) & city.present[minute]
-
-    def total(name: str) -> float:
-        return float(city.figures[name][minute][kept].sum())
-
-    if not kept.any():
-        return None
-    return {
-        11: lambda: total("active_1m"),
-        12: lambda: total("viewers_1m"),
-        13: lambda: total("orders_1m"),
-        14: lambda: total("paid_fen_5m") / 100,
-        15: lambda: total("complaints_1m"),
-        16: lambda: 1e4 * (total("complaints_60m") + 1) / (total("orders_60m") + 1000),
-        17: lambda: total("paid_fen_60m") / total("orders_60m") / 100,
-        18: lambda: 1e6 * total("orders_5m") / total("viewer_milliminutes_5m"),
-    }[panel]()
-
-
-@pytest.mark.parametrize("panel", range(11, 19))
-def test_every_point_of_every_line_agrees_with_numpy(ask: Any, city: data.City, panel: int) -> None:
-    body, columns = ask(panel)
-    at = {m: i for i, m in enumerate(city.minutes)}
-    rows = list(zip(*(columns[c] for c in SERIES), strict=True))
-    seen = set()
-    for time, platform, value, provisional in rows:
-        minute = at[moment(time)]
-        seen.add((minute, platform))
-        wanted = platform_value(city, panel, platform, minute)
-        closed = minute <= city.last_closed
-        assert value == (pytest.approx(wanted, rel=1e-9) if closed else None)
-        # The dashed part starts at the last closed point, so that the line is whole.
-        dashed = minute >= city.last_closed
-        if dashed:
-            assert provisional == pytest.approx(wanted, rel=1e-9)
+def test_annotations_and_variables_answer(city_day: CityDay) -> None:
+    for asked in catalogue.others(city_day.span, {"session": city_day.session}):
+        found = city_day.ask(asked.sql)
+        columns = [c.name for c in found.columns]
+        if asked.kind == "annotation":
+            assert columns == ["time", "timeEnd", "text", "tags"], asked
         else:
-            assert provisional is None
-    start, end = (datetime.fromisoformat(body[k]) for k in ("from", "to"))
-    shown = [i for i, m in enumerate(city.minutes) if start <= m <= end]
-    there = {
-        (i, p) for i in shown for p in data.PLATFORMS if platform_value(city, 11, p, i) is not None
+            assert len(columns) == 1
+            assert found.rows > 0
+
+
+def _faults(city_day: CityDay, asked: Asked) -> list[str]:
+    try:
+        found = city_day.ask(asked.sql)
+    except ServerException as error:
+        return [str(error).split("Stack trace")[0][:300]]
+    columns = {c.name: c for c in found.columns}
+    faults = [] if found.rows else ["no rows"]
+    if len(columns) != len(found.columns):
+        faults.append("a column twice")
+    if asked.kind in ("timeseries", "state-timeline", "heatmap"):
+        first = found.columns[0]
+        if first.name != "time" or first.kind != "time" or first.values != sorted(first.values):
+            faults.append("no sorted time column first")
+    if asked.kind == "barchart" and list(columns) != ["name", "value"]:
+        faults.append(f"columns {list(columns)}")
+    figures = [c for c in columns.values() if c.kind != "string" and c.name != "time"]
+    if asked.kind != "table" and not any(v is not None for c in figures for v in c.values):
+        faults.append("no figure")
+    return faults
+
+
+def last(found: list[dict[str, Any]], name: str) -> Any:
+    return [row[name] for row in found if row[name] is not None][-1]
+
+
+def test_the_city_s_figures(panel: Any, city_day: CityDay, truth: Reference) -> None:
+    """Panels 2 to 6 of the city overview: I01, I02, I04, I05, I11 at the last closed minute."""
+    found = panel("city-overview", 2, city_day.hour)
+    at = truth.minute_of(city_day.day.closed_through)
+    sessions, viewers = truth.gauges(at, truth.of(V))
+    paid = truth.total(O, "paid_fen", truth.within(O, at - 4, at)) / 100
+    assert last(found, "sessions") == sessions
+    assert last(found, "viewers") == viewers
+    assert last(found, "orders_per_min") == truth.total(O, "orders", truth.within(O, at, at))
+    assert last(found, "gmv_yuan") == pytest.approx(paid, rel=NEAR)
+    rate = truth.rate(at - 59, at, truth.of)
+    assert last(found, "complaints_per_10000") == pytest.approx(rate, rel=NEAR)
+
+
+def test_every_point_of_the_lines_by_platform(
+    panel: Any, city_day: CityDay, truth: Reference
+) -> None:
+    """Panels 11, 12, 13 and 15: each platform and minute of the last hour."""
+    for number, sample, column in ((13, O, "orders"), (15, C, "complaints")):
+        for row in panel("city-overview", number, city_day.hour):
+            at = (row["time"] - truth.begin_ms) // 60_000
+            mask = truth.of(sample, platform_id=row["platform_id"])
+            wanted = truth.total(sample, column, mask & truth.within(sample, at, at))
+            assert row["value"] == wanted
+    pairs = zip(*(panel("city-overview", n, city_day.hour) for n in (11, 12)), strict=True)
+    for active, watching in pairs:
+        at = (active["time"] - truth.begin_ms) // 60_000
+        wanted = truth.gauges(at, truth.of(V, platform_id=active["platform_id"]))
+        assert (active["value"], watching["value"]) == wanted
+
+
+def test_silence_is_unknown_and_not_zero(panel: Any, city_day: CityDay) -> None:
+    """p03 sends nothing from 16:00 to 16:25: no line there, whatever the sums say."""
+    start = city_day.day.start
+    dark = range(16 * 60 + 1, 16 * 60 + 25)
+    begin = round(start.timestamp() * 1000)
+    around = TimeRange(start + timedelta(hours=15, minutes=30), start + timedelta(hours=16.9))
+    for number in (11, 12, 13):
+        found = [r for r in panel("city-overview", number, around) if r["platform_id"] == "p03"]
+        silent = [r for r in found if (r["time"] - begin) // 60_000 in dark]
+        assert all(r["value"] is None for r in silent)
+        assert any(r["value"] for r in found)
+
+
+def test_bars_by_district_and_category(panel: Any, city_day: CityDay, truth: Reference) -> None:
+    """Panels 31 and 32: GMV of the day, in the reader's words."""
+    through = truth.minute_of(city_day.day.closed_through)
+    mask = truth.within(O, 0, through)
+    for number, by, names in (
+        (31, "district", codes.DISTRICTS),
+        (32, "category", codes.CATEGORIES),
+    ):
+        wanted = {names.zh(k): v / 100 for k, v in truth.by(O, by, "paid_fen", mask).items()}
+        found = {r["name"]: r["value"] for r in panel("city-overview", number, city_day.span)}
+        assert found == pytest.approx({k: wanted[k] for k in found}, rel=NEAR)
+        assert min(found.values()) >= sorted(wanted.values())[-len(found)] - 1e-6
+
+
+def test_bases_and_scenarios(panel: Any, city_day: CityDay, truth: Reference) -> None:
+    """District 21 and category 21: orders, GMV and complaints of the sessions with each tag."""
+    through = truth.minute_of(city_day.day.closed_through)
+    for board, tag in (("district-base", "base_id"), ("category-scenario", "scenario")):
+        orders = truth.by(O, tag, "orders", truth.within(O, 0, through))
+        paid = truth.by(O, tag, "paid_fen", truth.within(O, 0, through))
+        filed = truth.by(C, tag, "complaints", truth.within(C, 0, through))
+        found = panel(board, 21, city_day.span)
+        assert len(found) >= 5
+        for row in found:
+            name = row["tag"]
+            assert row["orders"] == orders[name]
+            assert row["gmv_yuan"] == pytest.approx(paid[name] / 100, rel=NEAR)
+            assert row["complaints"] == filed.get(name, 0)
+
+
+def test_the_night_s_share(panel: Any, city_day: CityDay, truth: Reference) -> None:
+    """Category 8: GMV from 18:00 to 06:00 in Shanghai; the day starts at midnight there."""
+    (found,) = panel("category-scenario", 8, city_day.span)
+    through = truth.minute_of(city_day.day.closed_through)
+    hours = truth.minutes(O) // 60
+    night = ((hours >= 18) | (hours < 6)) & truth.within(O, 0, through)
+    whole = truth.within(O, 0, through)
+    share = truth.total(O, "paid_fen", night) / truth.total(O, "paid_fen", whole)
+    assert found["night_gmv"] == pytest.approx(share, rel=NEAR)
+
+
+def test_complaints_by_code_channel_and_merchant(
+    panel: Any, city_day: CityDay, truth: Reference
+) -> None:
+    """Complaints 2, 14, 15 and 21."""
+    through = truth.minute_of(city_day.day.closed_through)
+    mask = truth.within(C, 0, through)
+    (summary,) = panel("complaints", 2, city_day.span)
+    assert summary["complaints"] == truth.total(C, "complaints", mask)
+    for number, by, names in ((14, "code", codes.COMPLAINTS), (15, "channel", codes.CHANNELS)):
+        wanted = {names.zh(k): v for k, v in truth.by(C, by, "complaints", mask).items()}
+        found = panel("complaints", number, city_day.span)
+        assert {r["name"]: r["value"] for r in found} == wanted
+    shops = truth.by(C, "merchant_pid", "complaints", mask)
+    found = panel("complaints", 21, city_day.span)
+    assert [r["complaints"] for r in found] == sorted(shops.values(), reverse=True)[: len(found)]
+    assert all(r["complaints"] == shops[r["merchant_pid"]] for r in found)
+
+
+def test_a_session_s_evidence(panel: Any, city_day: CityDay, truth: Reference) -> None:
+    """Session 1 to 7 and 18: its peak, orders, money and each complaint row."""
+    chosen = city_day.session
+    (found,) = panel("session-detail", 1, city_day.span)
+    through = truth.minute_of(city_day.day.closed_through)
+    orders = truth.of(O, session_id=chosen) & truth.within(O, 0, through)
+    filed = truth.of(C, session_id=chosen) & truth.within(C, 0, through)
+    watched = truth.of(V, session_id=chosen) & truth.within(V, 0, through)
+    viewers = city_day.day.raw[V]["viewers"][watched].astype(np.float64)
+    assert found["peak_viewers"] == np.nanmax(viewers)
+    assert found["orders"] == truth.total(O, "orders", orders)
+    assert found["gmv_yuan"] == pytest.approx(truth.total(O, "paid_fen", orders) / 100, rel=NEAR)
+    assert found["complaints"] == truth.total(C, "complaints", filed)
+    evidence = panel("session-detail", 18, city_day.span)
+    raw = city_day.day.raw[C]
+    identities = zip(raw["ms"][filed], raw["sequence"][filed], raw["row"][filed], strict=True)
+    assert {(r["event_time"], r["sequence"], r["row"]) for r in evidence} <= {
+        (int(ms), int(sequence), int(row)) for ms, sequence, row in identities
     }
-    # A minute that a platform did not report has no row: unknown, not zero.
-    assert seen == there
+    assert len(evidence) == min(200, int(filed.sum()))
 
 
-def test_as_of_is_the_latest_closed_minute(ask: Any, city: data.City) -> None:
-    _, columns = ask(1)
-    assert moment(columns["closed_minute"][0]) == city.minutes[city.last_closed]
-    assert moment(columns["latest_minute"][0]) == city.minutes[-2]
-
-
-def test_flags_the_gravest_open_first(ask: Any) -> None:
-    _, columns = ask(21, **{"from": "latest-24h"})
-    rank = {"critical": 0, "raised": 1, "watch": 2}
-    order = [
-        (s != "open", rank[g]) for s, g in zip(columns["state"], columns["grade"], strict=True)
-    ]
-    assert order == sorted(order)
-    assert len(order) == len(data.SPIKES)
-    _, counts = ask(8)
-    still = [s.grades[-1] for s in data.SPIKES if s.cleared is None]
-    assert {g: counts[g][0] for g in rank} == {g: still.count(g) for g in rank}
-
-
-@pytest.mark.parametrize(("lang", "word"), [("zh", "投诉"), ("en", "complaints")])
-def test_the_sentence_is_in_the_language(ask: Any, lang: str, word: str) -> None:
-    _, columns = ask(21, lang=lang)
-    assert all(word in s for s in columns["sentence"])
-
-
-def test_cells_with_most_complaints(ask: Any, city: data.City) -> None:
-    _, columns = ask(22)
-    window = slice(data.WARM_UP + data.SHOWN - 61, data.WARM_UP + data.SHOWN - 1)
-    sums = city.figures["complaints_1m"][window].sum(axis=0)
-    first = (columns["platform_id"][0], columns["category"][0], columns["district"][0])
-    assert first == data.SPIKE_CELL == city.cells[int(sums.argmax())]
-    assert columns["complaints"] == sorted(sums.tolist(), reverse=True)[:12]
-
-
-def test_completeness_names_gaps_and_silence(ask: Any) -> None:
-    _, columns = ask(23)
-    status = dict(zip(columns["source"], columns["status"], strict=True))
-    assert status == {
-        f"{p}-gateway-{n}": (
-            "gaps" if p == "platform-c" else "silent" if (p, n) == ("platform-d", 2) else "complete"
-        )
-        for p in data.PLATFORMS
-        for n in (1, 2)
+def test_flags_are_counted_once_each(panel: Any, city_day: CityDay) -> None:
+    """Flags 2 and 12: distinct flags, not their events; a filter narrows them."""
+    events = flag_events(city_day.day)
+    known = {e["flag_id"]: e for e in events if e["onset"] <= city_day.span.end}
+    (found,) = panel("flags-appeals", 2, city_day.span)
+    assert found["opened"] == len(known)
+    assert found["muted_flags"] == 1
+    rules = {r["name"].split(" ")[0]: r["value"] for r in panel("flags-appeals", 12, city_day.span)}
+    assert rules == {
+        rule: sum(e["rule"] == rule for e in known.values()) for rule in ("F01", "F11")
     }
+    mine = [e for e in known.values() if e["platform_id"] == "p03"]
+    (narrow,) = panel("flags-appeals", 2, city_day.span, platform="p03")
+    assert narrow["opened"] == len(mine)
+
+
+def test_how_complaints_were_handled(panel: Any, city_day: CityDay, truth: Reference) -> None:
+    """Complaints 31 to 33: I13 and I14, each answer counted once."""
+    (found,) = panel("complaints", 31, city_day.span)
+    raw = city_day.day.raw[C]
+    mask = truth.within(C, 0, truth.minute_of(city_day.day.closed_through))
+    minutes = raw["response_minutes"][mask].astype(np.float64)
+    answered = np.nan_to_num(raw["responded"][mask].astype(np.float64)).astype(int)
+    told = ~np.isnan(minutes) & (answered > 0)
+    each = np.sort(np.repeat(minutes[told], answered[told])) / 60
+    for share, name in ((0.5, "p50_h"), (0.95, "p95_h")):
+        at = np.ceil(share * len(each)).astype(int)
+        # Between two answers any of them is the quantile.
+        assert each[max(at - 2, 0)] <= found[name] <= each[min(at, len(each) - 1)]
+    closed, resolved = (np.nansum(raw[k][mask].astype(np.float64)) for k in ("closed", "resolved"))
+    assert found["resolved_share"] == pytest.approx(resolved / closed, rel=NEAR)
+
+
+def test_appeals_and_files_are_those_of_the_ledger(panel: Any, city_day: CityDay) -> None:
+    """Flags 31 to 35."""
+    (found,) = panel("flags-appeals", 31, city_day.span)
+    assert (found["appeals"], found["overturned_share"]) == (2, 0.5)
+    assert found["minutes_to_ack"] == 11  # of 10, 11 and 12 minutes after they were told
+    states = {r["name"]: r["value"] for r in panel("flags-appeals", 34, city_day.span)}
+    assert states["撤销"] == states["维持"] == states["已确认"] == 1
+    files = panel("flags-appeals", 35, city_day.span)
+    assert len(files) == sum(states.values())
+
+
+def test_a_filter_narrows_the_figures(panel: Any, city_day: CityDay, truth: Reference) -> None:
+    chosen = {"platform": "p01", "category": "apparel"}
+    found = panel("city-overview", 2, city_day.hour, **chosen)
+    at = truth.minute_of(city_day.day.closed_through)
+    keep = truth.of(O, platform_id="p01", category="apparel") & truth.within(O, at, at)
+    assert last(found, "orders_per_min") == truth.total(O, "orders", keep)
+
+
+def test_before_the_first_sample_everything_is_unknown(panel: Any, city_day: CityDay) -> None:
+    early = city_day.day.start - timedelta(hours=9)
+    span = TimeRange(early, early + timedelta(hours=1))
+    assert panel("city-overview", 2, span) == []
+    (flags,) = panel("city-overview", 8, span)
+    assert set(flags.values()) == {None}
+    (summary,) = panel("complaints", 2, span)
+    assert set(summary.values()) == {None}
 
 
 def test_the_database_is_not_changed_by_looking(warehouse: Any) -> None:
@@ -212,14 +283,3 @@ def test_the_database_is_not_changed_by_looking(warehouse: Any) -> None:
         pytest.raises(ServerException, match="readonly"),
     ):
         client.execute("DROP TABLE flag_events")
-
-
-def test_without_telemetry_everything_is_unknown_and_nothing_is_zero(ask: Any) -> None:
-    """A range before the first sample: flags too are unknown there, not none."""
-    silent = {"from": "latest-30d", "to": "latest-29d"}
-    for panel in (1, 8):
-        _, columns = ask(panel, **silent)
-        assert all(values == [None] for values in columns.values())
-    for panel in (2, 11, 22):
-        _, columns = ask(panel, **silent)
-        assert all(values == [] for values in columns.values())

@@ -51,6 +51,7 @@ function places(value, decimals) {
 // null is unknown, and never a zero.
 export function figure(value, unit, decimals, style = "full") {
   if (value === null || value === undefined) return t("unknown");
+  if (unit in MEASURED) return measured(value, unit, decimals, style);
   if (unit === "dateTimeAsIso") return dayClock(value);
   if (unit === "percentunit") return `${digits(value * 100, decimals ?? 1)}%`;
   const sign = unit === "currencyCNY" ? "¥" : "";
@@ -59,12 +60,32 @@ export function figure(value, unit, decimals, style = "full") {
   return sign + (short ?? digits(value, places(value, decimals)));
 }
 
+// Units of time, size and speed: a figure and its mark.
+const MEASURED = {
+  s: ["秒", " s"], m: ["分钟", " min"], h: ["小时", " h"], rps: ["行/秒", " rows/s"], cps: ["次/秒", "/s"], bytes: ["", ""],
+};
+
+function measured(value, unit, decimals, style) {
+  if (unit === "bytes") return bytes(value, style);
+  if (unit === "s" && Math.abs(value) >= 7200) return `${digits(value / 3600, 1)}${t("hourMark")}`;
+  if (unit === "s" && Math.abs(value) >= 300) return `${digits(value / 60, 1)}${MEASURED.m[language() === "zh" ? 0 : 1]}`;
+  const number = compact(value, 1e4) ?? digits(value, style === "axis" ? axisPlaces(value) : places(value, decimals));
+  return number + (style === "axis" && unit !== "s" ? "" : MEASURED[unit][language() === "zh" ? 0 : 1]);
+}
+
+const axisPlaces = (value) => (Number.isInteger(value) ? 0 : Math.abs(value) >= 1 ? 1 : 2);
+
+function bytes(value, style) {
+  const [size, mark] = [[2 ** 30, "GiB"], [2 ** 20, "MiB"], [2 ** 10, "KiB"]].find(([s]) => Math.abs(value) >= s) || [1, "B"];
+  return `${digits(value / size, size === 1 || style === "axis" ? 0 : 1)} ${mark}`;
+}
+
 export function axis(values, unit) {
   const step = values.length > 1 ? Math.abs(values[1] - values[0]) : 1;
   const decimals = step >= 1 ? 0 : step >= 0.1 ? 1 : 2;
   return values.map((v) => {
     if (v === null) return "";
-    if (unit === "percentunit") return `${digits(v * 100, 0)}%`;
+    if (unit === "percentunit") return `${digits(v * 100, step >= 0.01 ? 0 : step >= 0.001 ? 1 : 2)}%`;
     return figure(v, unit, v === 0 ? 0 : decimals, "axis");
   });
 }

@@ -28,7 +28,7 @@ export function lines(result) {
   for (const name of names) {
     for (const field of fields) {
       const ys = new Array(xs.length).fill(null);
-      made.set(`${name}\n${field.name}`, { name: name ?? field.name, field: field.name, ys });
+      made.set(`${name}\n${field.name}`, { code: name ?? field.name, name: name ?? field.name, field: field.name, ys });
     }
   }
   for (let row = 0; row < time.values.length; row++) {
@@ -38,6 +38,16 @@ export function lines(result) {
     }
   }
   return { xs: xs.map((x) => x / 1000), lines: [...made.values()] };
+}
+
+// Bars one on top of another: each line is drawn as the sum of itself and those after it.
+export function stacked(found) {
+  const sums = [];
+  for (let i = found.length - 1; i >= 0; i--) {
+    const below = sums[0];
+    sums.unshift(found[i].ys.map((y, at) => (y === null && (below?.[at] ?? null) === null ? null : (y || 0) + (below?.[at] || 0))));
+  }
+  return sums;
 }
 
 function steps(times, step) {

@@ -2,11 +2,16 @@
 import * as api from "./api.js";
 import { el, setText } from "./dom.js";
 import { clock, dayClock } from "./format.js";
+import { bars } from "./bars.js";
+import { heat } from "./heat.js";
+import { boardAddress } from "./link.js";
+import { setMarks } from "./marks.js";
 import { isDark, known } from "./palette.js";
 import { keep, remember, timeParams, view } from "./prefs.js";
 import { series } from "./series.js";
 import { shell } from "./shell.js";
 import { stat } from "./stat.js";
+import { states } from "./states.js";
 import { table } from "./table.js";
 import { said, setLanguage, t } from "./text.js";
 import { toolbar } from "./toolbar.js";
@@ -14,7 +19,7 @@ import { toolbar } from "./toolbar.js";
 const REFRESH_MS = 2000;
 // A long range takes the engine longer: the page then asks less often, at most a fifth of the time.
 const REST = 4;
-const DRAW = { stat, timeseries: series, table };
+const DRAW = { stat, timeseries: series, table, barchart: bars, heatmap: heat, "state-timeline": states };
 const byId = (id) => document.getElementById(id);
 
 const page = { board: null, panels: new Map(), variables: [], paused: false, timer: 0, round: 0 };
@@ -34,13 +39,15 @@ const sight = new IntersectionObserver((entries) => {
 async function build() {
   setLanguage(view.lang);
   words();
-  if (!view.dashboard) view.dashboard = (await api.dashboards()).dashboards[0].uid;
+  const { dashboards } = await api.dashboards();
+  if (!view.dashboard) view.dashboard = dashboards[0].uid;
   page.board = await api.dashboard(view.dashboard, view.lang);
   for (const { part } of page.panels.values()) part.destroy();
   page.panels.clear();
   sight.disconnect();
   document.title = `${page.board.title} · livewatch`;
   setText(byId("title"), page.board.title);
+  navigation(dashboards);
   const holder = byId("panels");
   holder.replaceChildren();
   for (const panel of page.board.panels) {
@@ -52,12 +59,25 @@ async function build() {
   for (const { frame } of page.panels.values()) sight.observe(frame.root);
 }
 
+function navigation(dashboards) {
+  const links = dashboards.map(({ uid, title }) => el("a", {
+    href: boardAddress(uid), class: "board-link", "aria-current": uid === view.dashboard ? "page" : null,
+  }, title[view.lang]));
+  byId("boards").replaceChildren(...links);
+  byId("boards").setAttribute("aria-label", t("boards"));
+  byId("boards").querySelector("[aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
+}
+
 async function chooseVariables() {
   const defined = page.board.templating.list.filter((v) => v.type !== "datasource");
   // Without ClickHouse there is still the page; its filters come with the next change.
   const options = await api.choices(view.dashboard, view.lang, timeParams()).catch(() => ({}));
-  page.variables = defined.map((v) => ({ name: v.name, label: v.label, options: options[v.name] || [v.current] }));
+  page.variables = defined.map((v) => ({ name: v.name, label: v.label, options: options[v.name] || (v.current ? [v.current] : []) }));
   known((options.platform || []).map((o) => o.value).filter((v) => v !== "$__all"));
+  for (const { name, options: listed } of page.variables) {
+    // A variable without "all" (a session) starts with the first that there is.
+    if (!view.vars[`var-${name}`] && listed[0] && listed[0].value !== "$__all") view.vars[`var-${name}`] = listed[0].value;
+  }
   page.variablesKnown = Object.keys(options).length > 0;
   toolbar(byId("controls"), page.variables, changed);
 }
@@ -113,16 +133,20 @@ async function refresh() {
 function draw(answer) {
   banner(null);
   const span = { from: Date.parse(answer.from), to: Date.parse(answer.to) };
+  // Marks are drawn with the charts: where they changed, all are drawn again.
+  if (setMarks(answer.marks)) for (const panel of page.panels.values()) panel.key = "";
+  festivals(answer.marks);
   for (const [id, result] of Object.entries(answer.panels)) {
     const panel = page.panels.get(id);
     if (!panel) continue;
-    const key = panel.type === "table" ? result.digest : `${result.digest} ${answer.from} ${answer.to}`;
+    const key = panel.type === "table" ? result.digest : `${result.digest} ${result.span?.to || answer.from} ${answer.to}`;
     if (panel.key === key) continue;
     panel.key = key;
     if (result.status === "error") panel.frame.covered("error", `${t("unknown")} · ${said(result.error)}`);
-    else panel.part.update(result, span);
+    else panel.part.update(result, own(result) || span);
   }
-  asOf(answer, span);
+  const measured = Object.values(answer.panels).find((result) => result.span);
+  asOf(answer, measured ? own(measured) : span, measured);
 }
 
 // Until there is an answer again every figure is unknown; nothing old is left standing.
@@ -144,11 +168,20 @@ function banner(error) {
   node.dataset.code = error.code;
 }
 
-function asOf(answer, span) {
-  const range = `${span.to - span.from > 86400000 ? dayClock(span.from) : clock(span.from)}–${clock(span.to)}`;
-  const day = dayClock(span.to).slice(0, 5);
-  const follows = view.anchor === "latest" && !view.zoom;
-  setText(byId("asof"), `${day} ${range} ${t("zone")}${follows ? ` · ${age(answer.latest)}` : ""}`);
+function festivals(marks) {
+  const names = marks.filter((m) => m.span).map((m) => m.text);
+  setText(byId("festivals"), names.join(" · "));
+  byId("festivals").hidden = names.length === 0;
+}
+
+// The pipeline's own figures have the clock on the wall, whatever the data's clock says.
+const own = ({ span }) => (span ? { from: Date.parse(span.from), to: Date.parse(span.to) } : null);
+
+function asOf(answer, span, measured) {
+  const long = dayClock(span.from).slice(0, 5) !== dayClock(span.to).slice(0, 5);
+  const range = `${dayClock(span.from)}–${long ? dayClock(span.to) : clock(span.to)}`;
+  const follows = view.anchor === "latest" && !view.zoom && !measured;
+  setText(byId("asof"), `${range} ${t("zone")}${follows ? ` · ${age(answer.latest)}` : ""}`);
 }
 
 // How far the newest figures are from the clock on the wall.
@@ -156,6 +189,7 @@ function age(latest) {
   if (latest === null) return t("noData");
   const behind = Math.round((Date.now() - Date.parse(latest)) / 60000);
   if (behind > 24 * 60 || behind < -5) return t("replayed");
+  if (behind > 180) return `${t("behind")} ${Math.round(behind / 60)} ${t("hours")}`;
   return `${t("behind")} ${Math.max(0, behind)} ${t("minutes")}`;
 }
 

@@ -1,5 +1,5 @@
 // What the reader chose: the view in the address (to share), language and theme in the browser.
-const RANGES = ["15m", "60m", "6h", "24h"];
+const RANGES = ["15m", "60m", "6h", "24h", "7d"];
 const KEPT = { lang: ["zh", "en"], theme: ["dark", "light"] };
 
 function stored(name) {

@@ -2,7 +2,8 @@
 import { el } from "./dom.js";
 import { fieldConfig } from "./fields.js";
 import { axis, clock, dayClock, figure } from "./format.js";
-import { lines, PROVISIONAL } from "./frame.js";
+import { lines, PROVISIONAL, stacked } from "./frame.js";
+import { drawMarks } from "./marks.js";
 import { colorOf, css } from "./palette.js";
 import { language, t } from "./text.js";
 import { tooltip } from "./tooltip.js";
@@ -22,6 +23,7 @@ export function series(panel, frame, zoom) {
   let plot = null;
   let drawn = null;
   let bounds = [0, 1];
+  const isBars = config.custom?.drawStyle === "bars";
 
   const observer = new ResizeObserver(() => plot?.setSize(size(holder)));
   observer.observe(holder);
@@ -35,8 +37,9 @@ export function series(panel, frame, zoom) {
         return;
       }
       bounds = [span.from / 1000, span.to / 1000];
+      for (const line of found.lines) entitle(panel, line);
       frame.drawn();
-      const data = [found.xs, ...found.lines.map((l) => l.ys)];
+      const data = [found.xs, ...(isBars ? stacked(found.lines) : found.lines.map((l) => l.ys))];
       const shape = found.lines.map((l) => `${l.name}/${l.field}`).join("\n");
       if (plot && shape === drawn) {
         plot.setData(data, true);
@@ -52,7 +55,7 @@ export function series(panel, frame, zoom) {
     },
     restyle() {
       plot?.redraw(false);
-      for (const dot of legend.querySelectorAll("[data-name]")) tint(dot, dot.dataset.name);
+      for (const dot of legend.querySelectorAll("[data-name]")) tint(dot, dot.dataset.name, dot.dataset.color);
     },
     destroy() {
       observer.disconnect();
@@ -61,12 +64,19 @@ export function series(panel, frame, zoom) {
   };
 }
 
+// The name and colour that the definition gives a line, else its label and the palette's colour.
+function entitle(panel, line) {
+  const config = fieldConfig(panel, line.code);
+  if (config.displayName && !config.displayName.includes("${")) line.name = config.displayName;
+  line.color = config.color?.fixedColor || null;
+}
+
 const size = (holder) => ({
   width: holder.clientWidth, height: Math.max(holder.clientHeight, HEIGHT_MIN),
 });
 
 function options(panel, config, found, holder, { bounds, tip, zoom }) {
-  const minimum = panel.fieldConfig.defaults.min;
+  const { min: minimum, max: maximum } = panel.fieldConfig.defaults;
   return {
     ...size(holder),
     padding: [8, 8, 0, 0],
@@ -74,12 +84,13 @@ function options(panel, config, found, holder, { bounds, tip, zoom }) {
     tzDate: (s) => uPlot.tzDate(new Date(s * 1000), "Asia/Shanghai"),
     scales: {
       x: { time: true, range: () => bounds() },
-      y: { range: (_, low, high) => yRange(minimum, low, high) },
+      y: { range: (_, low, high) => yRange(minimum, maximum, low, high) },
     },
     cursor: { sync: { key: "livewatch" }, drag: { x: true, y: false, setScale: false }, points: { size: 6 } },
     hooks: {
       setSelect: [(u) => chooseRange(u, zoom)],
       setCursor: [(u) => tip.show(u, found)],
+      draw: [(u) => drawLimit(u, config), (u) => drawMarks(u)],
     },
     axes: [timeAxis(bounds), valueAxis(config)],
     series: [{}, ...found.map((line) => drawLine(panel, line))],
@@ -87,15 +98,39 @@ function options(panel, config, found, holder, { bounds, tip, zoom }) {
 }
 
 // From zero up unless the definition says otherwise; flat zero still gets an axis.
-function yRange(minimum, low, high) {
+function yRange(minimum, maximum, low, high) {
   if (low === null || high === null) return [0, 1];
   const room = (high - low) * 0.1 || Math.abs(high) * 0.1 || 1;
-  return [minimum === undefined ? low - room : Math.min(minimum, low), high + room];
+  const top = maximum !== undefined && high <= maximum ? maximum : high + room;
+  return [minimum === undefined ? Math.min(low, top) - room : Math.min(minimum, low), top];
+}
+
+// The threshold that the definition draws across, dashed, where it is in sight.
+function drawLimit(u, config) {
+  if (config.custom?.thresholdsStyle?.mode !== "dashed") return;
+  const { ctx, bbox } = u;
+  ctx.save();
+  ctx.strokeStyle = css("--soft");
+  ctx.lineWidth = devicePixelRatio;
+  ctx.setLineDash([5 * devicePixelRatio, 5 * devicePixelRatio]);
+  for (const { value } of config.thresholds.steps) {
+    if (value === null || value < u.scales.y.min || value > u.scales.y.max) continue;
+    const y = Math.round(u.valToPos(value, "y", true));
+    ctx.beginPath();
+    ctx.moveTo(bbox.left, y);
+    ctx.lineTo(bbox.left + bbox.width, y);
+    ctx.stroke();
+  }
+  ctx.restore();
 }
 
 function drawLine(panel, line) {
   const custom = fieldConfig(panel, line.field).custom || {};
-  const stroke = () => colorOf(line.name);
+  const stroke = () => line.color || colorOf(line.name);
+  if (custom.drawStyle === "bars") {
+    const paths = uPlot.paths.bars({ size: [0.9, 46], align: 1 });
+    return { label: line.name, stroke, fill: stroke, width: 0, paths, points: { show: false } };
+  }
   return {
     label: line.name,
     stroke,
@@ -157,10 +192,10 @@ function moveCursor(event, plot) {
 }
 
 function buildLegend(list, found, hidden, plot) {
-  const names = [...new Set(found.map((l) => l.name))];
-  const items = names.map((name) => {
-    const toggle = el("button", { type: "button", class: "key", "aria-pressed": String(!hidden.has(name)), "data-name": name }, name);
-    tint(toggle, name);
+  const colors = new Map(found.map((l) => [l.name, l.color]));
+  const items = [...colors].map(([name, color]) => {
+    const toggle = el("button", { type: "button", class: "key", "aria-pressed": String(!hidden.has(name)), "data-name": name, "data-color": color }, name);
+    tint(toggle, name, color);
     toggle.addEventListener("click", () => {
       if (!hidden.delete(name)) hidden.add(name);
       toggle.setAttribute("aria-pressed", String(!hidden.has(name)));
@@ -178,8 +213,8 @@ function markProvisional(extra, found) {
   extra.replaceChildren(...(dashed ? [el("span", { class: "dashed" }, t("provisional"))] : []));
 }
 
-function tint(node, name) {
-  node.style.setProperty("--tone", colorOf(name));
+function tint(node, name, color) {
+  node.style.setProperty("--tone", color || colorOf(name));
 }
 
 function hideChosen(plot, found, hidden) {

@@ -2,6 +2,7 @@
 import { el } from "./dom.js";
 import { fieldConfig, mapped } from "./fields.js";
 import { figure, shortened } from "./format.js";
+import { address } from "./link.js";
 import { t } from "./text.js";
 
 export function table(panel, frame) {
@@ -18,7 +19,7 @@ export function table(panel, frame) {
         .map((column) => ({ column, config: fieldConfig(panel, column.name) }))
         .filter((f) => !f.config.custom?.hidden);
       head.replaceChildren(...fields.map(heading));
-      rows.replaceChildren(...Array.from({ length: result.rows }, (_, i) => line(fields, i)));
+      rows.replaceChildren(...Array.from({ length: result.rows }, (_, i) => line(fields, result.columns, i)));
       if (result.rows === 0) frame.covered("empty", t("noRows"));
       else frame.drawn();
     },
@@ -38,15 +39,23 @@ function heading(field) {
 
 const title = ({ column, config }) => config.displayName || column.name;
 
-function line(fields, index) {
-  return el("tr", {}, ...fields.map((field) => cell(field, index)));
+function line(fields, columns, index) {
+  const row = (name) => columns.find((c) => c.name === name)?.values[index];
+  return el("tr", {}, ...fields.map((field) => cell(field, index, row)));
 }
 
-function cell(field, index) {
+function cell(field, index, row) {
   const { column, config } = field;
   const value = column.values[index];
   const classes = [numeric(field) ? "right" : null, config.custom?.cellOptions?.wrapText ? "wrap" : null, column.type === "time" ? "time" : null];
-  return el("td", { class: classes.filter(Boolean).join(" ") || null, "data-label": title(field), "data-field": column.name }, content(config, column, value));
+  return el("td", { class: classes.filter(Boolean).join(" ") || null, "data-label": title(field), "data-field": column.name }, linked(config, value, row, content(config, column, value)));
+}
+
+// A figure that leads somewhere is a plain link, so that it works with the keyboard and in a new tab.
+function linked(config, value, row, shown) {
+  const link = config.links?.[0];
+  const to = link && value !== null ? address(link.url, value, row) : null;
+  return to ? el("a", { href: to, title: link.title, class: "drill" }, shown) : shown;
 }
 
 function content(config, column, value) {

@@ -34,10 +34,16 @@ const WORDS = {
   noData: ["尚无数据", "no data yet"],
   about: ["说明：", "About: "],
   minutes: ["分钟", "min"],
+  hours: ["小时", "h"],
+  hourMark: ["小时", " h"],
   foot: [
     "只读 · 时间均为北京时间 · 虚线为暂定值 · 未知不等于零 · 预警标记只作提示，不是违法认定",
     "Read-only · times are Asia/Shanghai · dashed lines are provisional · unknown is not zero · a flag is a hint, never a finding of wrongdoing",
   ],
+  boards: ["仪表盘", "Dashboards"],
+  cells: ["时间格，方向键移动", "Cells over time; arrow keys move"],
+  marks: ["标注", "Marks"],
+  "7d": ["7 天", "7 d"],
   chart: ["折线图，左右方向键移动游标", "Line chart; arrow keys move the cursor"],
 };
 

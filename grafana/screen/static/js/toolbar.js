@@ -1,6 +1,6 @@
 // Range, anchor and filters, as native controls: they work by keyboard and on a phone.
 import { el } from "./dom.js";
-import { clock } from "./format.js";
+import { clock, shortened } from "./format.js";
 import { ranges, view } from "./prefs.js";
 import { t } from "./text.js";
 
@@ -37,9 +37,9 @@ function anchorChoice(changed) {
 
 function filter({ name, label, options }, changed) {
   const key = `var-${name}`;
-  const current = view.vars[key] || "$__all";
+  const current = view.vars[key] || options[0]?.value || "$__all";
   const listed = options.some((o) => o.value === current) ? options : [...options, { value: current, text: current }];
-  const select = el("select", { id: key }, ...listed.map((o) => el("option", { value: o.value, selected: o.value === current }, o.text)));
+  const select = el("select", { id: key }, ...listed.map((o) => el("option", { value: o.value, selected: o.value === current }, shortened(o.text))));
   select.addEventListener("change", () => {
     if (select.value === "$__all") delete view.vars[key];
     else view.vars[key] = select.value;

@@ -2,6 +2,7 @@
 import { el } from "./dom.js";
 import { clock, dayClock, figure } from "./format.js";
 import { PROVISIONAL } from "./frame.js";
+import { marksAt } from "./marks.js";
 import { colorOf } from "./palette.js";
 import { t } from "./text.js";
 
@@ -17,7 +18,10 @@ export function tooltip(holder, config) {
       const long = u.scales.x.max - u.scales.x.min > 86400;
       const time = u.data[0][at] * 1000;
       const rows = readings(u, lines, at).map((r) => row(r, config));
-      box.replaceChildren(el("p", { class: "tip-time" }, long ? dayClock(time) : clock(time)), ...rows);
+      const near = (u.scales.x.max - u.scales.x.min) * 8;
+      const marks = marksAt(time - near, time + near).filter((m) => m.span || Math.abs(m.from - time) <= near);
+      const told = marks.slice(0, 3).map((m) => el("p", { class: "tip-mark" }, m.text));
+      box.replaceChildren(el("p", { class: "tip-time" }, long ? dayClock(time) : clock(time)), ...rows, ...told);
       place(box, u);
     },
   };
@@ -28,17 +32,17 @@ function readings(u, lines, at) {
   const found = new Map();
   lines.forEach((line, i) => {
     if (!u.series[i + 1].show) return;
-    const value = u.data[i + 1][at] ?? null;
+    const value = line.ys[at] ?? null;
     const before = found.get(line.name);
     if (before && (before.value !== null || value === null)) return;
-    found.set(line.name, { name: line.name, value, provisional: value !== null && PROVISIONAL.test(line.field) });
+    found.set(line.name, { name: line.name, color: line.color, value, provisional: value !== null && PROVISIONAL.test(line.field) });
   });
   return [...found.values()].sort((a, b) => (b.value ?? -1) - (a.value ?? -1));
 }
 
-function row({ name, value, provisional }, config) {
+function row({ name, color, value, provisional }, config) {
   const dot = el("span", { class: "dot" });
-  dot.style.setProperty("--tone", colorOf(name));
+  dot.style.setProperty("--tone", color || colorOf(name));
   const text = figure(value, config.unit, config.decimals) + (provisional ? ` ${t("prov")}` : "");
   return el("p", { class: "tip-row" }, dot, el("span", { class: "tip-name" }, name), el("b", {}, text));
 }

@@ -1,0 +1,1 @@
+"""The nine dashboards, one file each."""

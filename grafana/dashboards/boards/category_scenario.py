@@ -1,0 +1,178 @@
+"""Category and scenario: what is sold, and night economy, first launches, cross-border."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from grafana.dashboards import labels, panels, sessions_sql, sql
+from grafana.dashboards.festivals import MARKS
+from grafana.dashboards.model import Dashboard, Field, Variable, row
+from grafana.dashboards.text import Lang, Text, both, each
+from schemas import codes
+
+_LARGEST: Final = Text("所选时段内最大的八个品类。", "The eight largest categories of the range.")
+
+
+def _category(lang: Lang) -> str:
+    return sql.named("category", codes.CATEGORIES, lang)
+
+
+_NIGHT: Final = (
+    panels.number(
+        8,
+        "night_gmv",
+        Text("夜间成交占比", "Night GMV"),
+        Text(
+            "I20：18:00 至次日 06:00（北京时间）成交额占所选时段成交额的比例。",
+            "I20: share of the range's GMV that was paid from 18:00 to 06:00, Asia/Shanghai.",
+        ),
+        "percentunit",
+        both(sessions_sql.NIGHT),
+        decimals=1,
+    ),
+    panels.number(
+        9,
+        "night_orders",
+        Text("夜间订单占比", "Night orders"),
+        Text(
+            "18:00 至次日 06:00（北京时间）订单占所选时段订单的比例。",
+            "Share of the range's orders that were paid from 18:00 to 06:00, Asia/Shanghai.",
+        ),
+        "percentunit",
+        both(sessions_sql.NIGHT),
+        decimals=1,
+    ),
+)
+_LINES: Final = (
+    panels.lines(
+        11,
+        "sum(viewers_1m)",
+        Text("在线观看（按品类）", "Viewers by category"),
+        Text("I02。", "I02.") + _LARGEST,
+        "locale",
+        by="category",
+        largest="sum(viewers_1m)",
+    ),
+    panels.lines(
+        12,
+        "sum(paid_fen_5m) / 100",
+        Text("成交额（5 分钟，按品类）", "GMV, 5 minutes, by category"),
+        Text("I05，元。", "I05, yuan.") + _LARGEST,
+        "currencyCNY",
+        by="category",
+        largest="sum(paid_fen_1m)",
+    ),
+    panels.lines(
+        13,
+        "sum(paid_fen_60m) / nullIf(sum(orders_60m), 0) / 100",
+        Text("客单价（1 小时，按品类）", "Order value by category, 1 h"),
+        Text("I06，元。", "I06, yuan.") + _LARGEST,
+        "currencyCNY",
+        by="category",
+        largest="sum(orders_1m)",
+        decimals=1,
+    ),
+)
+_CATEGORY_GMV: Final = panels.bars(
+    14,
+    Text("品类成交额", "GMV by category"),
+    Text("所选时段付款金额，元。", "Amount paid over the range, yuan."),
+    "currencyCNY",
+    each(lambda lang: sql.ranked("category", "sum(paid_fen_1m) / 100", _category(lang))),
+)
+_CATEGORY_HEAT: Final = panels.heat(
+    15,
+    Text("品类订单热度", "Orders by category over time"),
+    Text(
+        "每格为一段时间内一个品类的订单数；空白为无数据。",
+        "Each cell: orders of a category in a step of time; blank where nothing is known.",
+    ),
+    "locale",
+    each(lambda lang: sql.cells_heat("category", "sum(orders_1m)", _category(lang))),
+)
+CATEGORIES: Final = panels.table(
+    16,
+    both(sql.totals("category")),
+    Text("品类汇总", "Categories"),
+    Text(
+        "所选时段合计；万单投诉含平滑加数。",
+        "Totals over the range; the rate is smoothed as in I11.",
+    ),
+    (
+        Field(
+            "name",
+            Text("品类", "Category"),
+            width=130,
+            labels=labels.code_labels(codes.CATEGORIES),
+            link=labels.TO_CATEGORY,
+        ),
+        labels.ORDERS,
+        labels.GMV,
+        labels.COMPLAINTS,
+        labels.RATE,
+    ),
+)
+SCENARIOS: Final = panels.table(
+    21,
+    both(sessions_sql.tag_table("scenario")),
+    Text("场景汇总", "Scenarios"),
+    Text(
+        "夜间经济（游秀市读娱食）、首发、跨境、会展、消费扶贫：所选时段内带标签场次的合计。",
+        "Night economy, first launch, cross-border, exhibitions, poverty relief: totals of the "
+        "sessions with that tag over the range.",
+    ),
+    (
+        Field(
+            "tag",
+            Text("场景", "Scenario"),
+            width=150,
+            labels=labels.code_labels(codes.SCENARIOS),
+        ),
+        Field("sessions", Text("场次", "Sessions"), unit="locale", decimals=0, width=80),
+        Field("peak_viewers", Text("单场峰值", "Peak"), unit="locale", decimals=0, width=90),
+        labels.ORDERS,
+        labels.GMV,
+        labels.COMPLAINTS,
+        labels.RATE,
+    ),
+)
+_SCENARIO_BARS: Final = panels.bars(
+    22,
+    Text("场景成交额", "GMV by scenario"),
+    Text("带标签场次在所选时段的付款金额，元。", "Paid in sessions with the tag, yuan."),
+    "currencyCNY",
+    each(lambda lang: sessions_sql.tag_bars("scenario", "sum(paid_fen_1m) / 100", lang)),
+)
+_SCENARIO_LINES: Final = panels.chart(
+    23,
+    Text("场景在线观看", "Viewers by scenario"),
+    Text("最大的八个场景，各场次观看人数之和。", "The eight largest scenarios: viewers, summed."),
+    "locale",
+    each(lambda lang: sessions_sql.tag_lines("scenario", "sum(viewers_1m)", lang)),
+    series="name",
+)
+
+DASHBOARD: Final = Dashboard(
+    uid="category-scenario",
+    title=Text("品类与场景", "Category and scenario"),
+    description=Text(
+        "品类结构、夜间经济、首发经济、跨境与会展。",
+        "Categories, night economy, first launches, cross-border and exhibitions.",
+    ),
+    rows=(
+        row(3, *((3, p) for p in (*panels.figures(2), *_NIGHT))),
+        row(7, *((8, p) for p in _LINES)),
+        row(9, (6, _CATEGORY_GMV), (10, _CATEGORY_HEAT), (8, CATEGORIES)),
+        row(8, (6, _SCENARIO_BARS), (8, _SCENARIO_LINES), (10, SCENARIOS)),
+    ),
+    variables=(
+        *panels.WHO,
+        Variable(
+            "scenario",
+            Text("场景", "Scenario"),
+            "custom",
+            labels.code_options(codes.SCENARIOS),
+        ),
+    ),
+    annotations=(MARKS,),
+)

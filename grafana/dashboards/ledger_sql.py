@@ -1,0 +1,39 @@
+"""SQL over the ledger: levels, acknowledgements, appeals and what became of them."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from grafana.dashboards.labels import FILE_STATES
+from grafana.dashboards.sql import PLATFORM, transformed
+from grafana.dashboards.text import Lang
+
+_FILES: Final = f"""FROM v_flag_files
+WHERE opened_at >= $__fromTime AND opened_at <= $__toTime
+  AND {PLATFORM}"""
+
+#: I21 and the times that matter, of the flags whose file was opened in the range.
+SUMMARY: Final = f"""SELECT
+    count() AS files,
+    countIf(appealed_at IS NOT NULL) AS appeals,
+    countIf(decision IN ('OVERTURNED', 'CORRECTED')) / nullIf(countIf(decision != ''), 0)
+        AS overturned_share,
+    quantileExactOrNullIf(0.5)(
+        dateDiff('second', assumeNotNull(noticed_at), assumeNotNull(acked_at)) / 60,
+        acked_at IS NOT NULL AND noticed_at IS NOT NULL
+    ) AS minutes_to_ack
+{_FILES}"""
+
+FILES: Final = f"""SELECT flag_id, rule, level, file_state, platform_id, district, opened_at,
+    acked_at, appealed_at, decided_at, decision
+{_FILES}
+ORDER BY opened_at DESC, flag_id
+LIMIT 100"""
+
+
+def states(lang: Lang) -> str:
+    """Files by where they stand in their life."""
+    return f"""SELECT {transformed("file_state", FILE_STATES, lang)} AS name, count() AS value
+{_FILES}
+GROUP BY file_state
+ORDER BY value DESC, file_state"""

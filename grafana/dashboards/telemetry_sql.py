@@ -1,0 +1,145 @@
+"""SQL over completeness: what came, what is missing, who has fallen silent."""
+
+# ruff: noqa: S608 - SQL assembled from constants of this package; nothing a user typed gets here
+
+from __future__ import annotations
+
+from typing import Final
+
+from grafana.dashboards.sql import CELLS, PLATFORM
+
+# Running totals: the newest of each partition and epoch, then summed. Looks a day back from
+# the end of the range, not only into it, so that a source gone silent stays in the list.
+SOURCES: Final = f"""SELECT platform_id, source,
+    multiIf(complete_to < max(complete_to) OVER () - INTERVAL 5 MINUTE, 'silent',
+        gaps > 0, 'gaps', 'complete') AS status,
+    batches / nullIf(batches + gaps, 0) AS received,
+    gaps, rows, late_rows, refused, duplicates, complete_to
+FROM (
+    SELECT platform_id, source,
+        sum(l_batches) AS batches, sum(l_gaps) AS gaps, sum(l_rows) AS rows,
+        sum(l_late) AS late_rows, sum(l_refused) AS refused, sum(l_duplicates) AS duplicates,
+        min(l_watermark) AS complete_to
+    FROM (
+        SELECT platform_id, source, topic, kafka_partition,
+            sum(e_batches) AS l_batches, sum(e_gaps) AS l_gaps, sum(e_rows) AS l_rows,
+            sum(e_late) AS l_late, sum(e_refused) AS l_refused,
+            sum(e_duplicates) AS l_duplicates, max(e_watermark) AS l_watermark
+        FROM (
+            SELECT platform_id, source, topic, kafka_partition, epoch,
+                argMax(batches, minute) AS e_batches, argMax(gaps, minute) AS e_gaps,
+                argMax(rows, minute) AS e_rows, argMax(late_rows, minute) AS e_late,
+                argMax(refused, minute) AS e_refused,
+                argMax(duplicates, minute) AS e_duplicates,
+                argMax(watermark, minute) AS e_watermark
+            FROM v_completeness
+            WHERE minute >= $__toTime - INTERVAL 1 DAY AND minute <= $__toTime
+              AND {PLATFORM}
+            GROUP BY platform_id, source, topic, kafka_partition, epoch
+        )
+        GROUP BY platform_id, source, topic, kafka_partition
+    )
+    GROUP BY platform_id, source
+)
+ORDER BY status = 'complete', platform_id, source"""
+
+#: 0 complete, 1 batches missing, 2 silent for five minutes or more; no row: nothing known.
+STATES: Final = f"""SELECT $__timeInterval(minute) AS time, source,
+    if(max(behind_s) >= 300, 2, if(max(missing) > 0, 1, 0)) AS value
+FROM (
+    SELECT minute, concat(platform_id, ' ', source) AS source,
+        sum(gaps) AS missing,
+        dateDiff('second', min(watermark), minute + INTERVAL 1 MINUTE) AS behind_s
+    FROM v_completeness
+    WHERE $__timeFilter(minute)
+      AND {PLATFORM}
+    GROUP BY minute, platform_id, source
+)
+GROUP BY time, source
+ORDER BY time, source"""
+
+COMPLETENESS: Final = f"""SELECT time, platform_id, sum(seen) / nullIf(sum(due), 0) AS value
+FROM (
+    SELECT $__timeInterval(minute) AS time, platform_id, seen_1m AS seen, expected_1m AS due
+    FROM v_indicators_cell
+    WHERE $__timeFilter(minute) AND closed = 1
+      AND {PLATFORM}
+)
+GROUP BY time, platform_id
+ORDER BY time, platform_id"""
+
+LAG: Final = f"""SELECT $__timeInterval(minute) AS time, platform_id,
+    max(i22_lag_p95_ms_5m) / 1000 AS value
+{CELLS} AND closed = 1
+GROUP BY time, platform_id
+ORDER BY time, platform_id"""
+
+HEAT: Final = f"""SELECT $__timeInterval(minute) AS time, platform_id AS name,
+    sum(seen_1m) / nullIf(sum(expected_1m), 0) AS value
+FROM v_indicators_cell
+WHERE $__timeFilter(minute) AND closed = 1
+  AND {PLATFORM}
+GROUP BY time, platform_id
+ORDER BY time, platform_id"""
+
+
+def rate(share: str) -> str:
+    """A share of v_completeness_5m by platform, worst source first to speak for it."""
+    return f"""SELECT toStartOfInterval(span, INTERVAL greatest($__interval_s, 300) second) AS time,
+    platform_id, max({share}) AS value
+FROM v_completeness_5m
+WHERE span >= toStartOfFiveMinutes($__fromTime) AND span <= $__toTime
+  AND {PLATFORM}
+GROUP BY time, platform_id
+ORDER BY time, platform_id"""
+
+
+SKEW: Final = f"""SELECT platform_id, source, skew_low_s, skew_high_s
+FROM (
+    SELECT platform_id, source, min(skew_low_ms) / 1000 AS skew_low_s,
+        max(skew_high_ms) / 1000 AS skew_high_s
+    FROM v_completeness
+    WHERE $__timeFilter(minute)
+      AND {PLATFORM}
+    GROUP BY platform_id, source
+)
+ORDER BY greatest(abs(skew_low_s), abs(skew_high_s)) DESC, platform_id, source
+LIMIT 20"""
+
+#: Every figure over the range: the numbers that a regulator answers for.
+QUALITY: Final = f"""SELECT
+    sum(seen_1m) / nullIf(sum(expected_1m), 0) AS completeness,
+    quantileExactOrNull(0.95)(i22_lag_p95_ms_5m / 1000) AS lag_s
+{CELLS} AND closed = 1"""
+
+LOST: Final = f"""SELECT sum(gaps) / nullIf(sum(batches) + sum(gaps), 0) AS gap_share,
+    sum(late_rows) / nullIf(sum(rows), 0) AS late_share,
+    sum(refused) / nullIf(sum(rows) + sum(refused), 0) AS refused_share,
+    sum(duplicates) / nullIf(sum(batches) + sum(duplicates), 0) AS duplicate_share
+FROM v_completeness_5m
+WHERE span >= toStartOfFiveMinutes($__fromTime) AND span <= $__toTime
+  AND {PLATFORM}"""
+
+#: Alerts a day over the range against the budget (raised 10, critical 1). Every alert counts:
+#: without appeals nobody knows which were false, so this is an upper bound of the false rate.
+BUDGET: Final = f"""WITH (
+    SELECT 1 FROM v_indicators_cell WHERE $__timeFilter(minute) LIMIT 1
+) AS heard,
+greatest(dateDiff('second', $__fromTime, $__toTime) / 86400, 1) AS days
+SELECT
+    if(heard = 1, countIf(grade_rank >= 2) / days, NULL) AS raised_per_day,
+    if(heard = 1, countIf(grade_rank >= 3) / days, NULL) AS critical_per_day,
+    if(heard = 1, countIf(grade_rank >= 1) / days, NULL) AS watch_per_day
+FROM v_flags
+WHERE rule = 'F01' AND onset >= $__toTime - toIntervalSecond(days * 86400) AND onset <= $__toTime
+  AND {PLATFORM}"""
+
+DAILY: Final = f"""SELECT toStartOfInterval(onset, INTERVAL 1 DAY, 'Asia/Shanghai') AS day, grade,
+    count() AS flags, countIf(muted = 1) AS muted_flags,
+    avg(dateDiff('millisecond', onset, opened_event_time)) / 60000 AS minutes_to_flag
+FROM v_flags
+WHERE rule = 'F01' AND onset >= $__toTime - INTERVAL 30 DAY AND onset <= $__toTime
+  AND {PLATFORM}
+GROUP BY day, grade
+ORDER BY day DESC, grade
+LIMIT 60"""
