@@ -17,6 +17,7 @@ from grafana.screen.timerange import TimeRange
 ALL: Final = "$__all"
 _MACRO: Final = re.compile(r"\$__(\w+)")
 _VARIABLE: Final = re.compile(r"\$\{([A-Za-z]\w*)(?::(\w+))?\}|\$([A-Za-z]\w*)")
+_PERIOD: Final = re.compile(r"(\d+)([smh])")
 _CONDITIONAL: Final = "$__conditionalAll("
 
 
@@ -158,8 +159,17 @@ def _interval_ms(arguments: list[str], context: Context) -> str:
     return f"toStartOfInterval(toDateTime64({arguments[0]}, 3), INTERVAL {ms} millisecond)"
 
 
+def _group(arguments: list[str], _: Context) -> str:
+    period = _PERIOD.fullmatch(arguments[1].strip("'\""))
+    if period is None or int(period[1]) == 0:
+        raise MacroError("$__timeGroup takes a column and a length such as 5m")
+    seconds = int(period[1]) * {"s": 1, "m": 60, "h": 3600}[period[2]]
+    return f"toStartOfInterval(toDateTime({arguments[0]}), INTERVAL {seconds} second)"
+
+
 _Build = Callable[[list[str], Context], str]
-#: name -> (number of arguments, expansion); the plugin's whole list of back-end macros
+#: name -> (number of arguments, expansion): the plugin's macros that stand for a piece of a query.
+#: Those that rewrite a whole statement ($__columns, $__lttb, ...) are refused as unknown.
 MACROS: Final[dict[str, tuple[int, _Build]]] = {
     "fromTime": (0, lambda _, c: _second(_ends(c)[0])),
     "toTime": (0, lambda _, c: _second(_ends(c)[1])),
@@ -170,6 +180,9 @@ MACROS: Final[dict[str, tuple[int, _Build]]] = {
     "dateFilter": (1, lambda a, c: _dates(a[0], c)),
     "dateTimeFilter": (2, _date_time),
     "dt": (2, _date_time),
+    "timeFrom": (1, lambda a, c: f"{a[0]} >= {_second(_ends(c)[0])}"),
+    "timeTo": (1, lambda a, c: f"{a[0]} <= {_second(_ends(c)[1])}"),
+    "timeGroup": (2, _group),
     "timeInterval": (1, _interval),
     "timeInterval_ms": (1, _interval_ms),
     "interval_s": (0, lambda _, c: str(max(c.interval_s, 1))),
