@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 BIN := .venv/bin
 
-.PHONY: help setup demo demo-check producer-check serving-check test chaos lint format bench contract lock clean
+.PHONY: detection-report help setup demo demo-check producer-check serving-check test chaos lint format bench contract lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -48,6 +48,10 @@ bench: setup ## measure speed and memory; prints JSON
 	@$(BIN)/python -m benchmarks.recovery $(ARGS)
 	@$(BIN)/python -m benchmarks.sdk
 	@$(BIN)/python -m benchmarks.queries $(ARGS)
+	@$(BIN)/python -m benchmarks.spike_speed
+
+detection-report: setup ## what the spike detector finds and misses, beside others; ARGS="--short --out DIR"
+	@$(BIN)/python -m benchmarks.detection $(ARGS)
 
 contract: setup ## write the documents that are made from the contract (schemas/generated, docs/contract.md)
 	@$(BIN)/python -m deploy.contract $(ARGS)
