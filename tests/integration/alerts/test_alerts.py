@@ -29,7 +29,7 @@ from pipelines.core.ledger.entry import GENESIS, Draft, Kind, chained
 from pipelines.topics import FLAGS_TOPIC, LEDGER_TOPIC
 
 KEY = bytes(range(32))
-WAIT = 25.0
+WAIT = 90.0
 
 
 @dataclass
