@@ -32,6 +32,8 @@ ERASE = {
     "indicator_values": "minute",
     "hour_session": "hour",
 }
+#: Of these tables only such rows; the others are sums as in `indicators_cell`, which stay.
+NAMING = {"indicator_values": "session_id != ''"}
 #: Tables whose rows stay, and why.
 KEEP = {
     "indicators_cell": "sums of a platform by category and district; no session, no pseudonym",
@@ -45,6 +47,7 @@ KEEP = {
     "corrections": "a platform's statement on what it sent, kept 3 years; no pseudonym",
     "ledger": "decisions about flags, kept 3 years; one entry less would break the chain",
     "access_log": "who of the agencies and platforms looked at what, kept 3 years; no pseudonym",
+    "calibrations": "thresholds and what was measured with them; nothing of a platform",
     TABLE: "the proof itself",
 }
 _COLUMNS = "erasure_id, platform_id, session_id, before, erased_at, erased_by, reason, tool"
@@ -65,9 +68,11 @@ class Request:
     reason: str
     tool: str
 
-    def condition(self, time_column: str) -> tuple[str, dict[str, Any]]:
+    def condition(self, table: str) -> tuple[str, dict[str, Any]]:
         """What the rows of a table are that it covers."""
-        where = f"platform_id = %(p)s AND {time_column} < toDateTime(%(b)s, 'UTC')"
+        where = f"platform_id = %(p)s AND {ERASE[table]} < toDateTime(%(b)s, 'UTC')"
+        if table in NAMING:
+            where = f"{where} AND {NAMING[table]}"
         bound: dict[str, Any] = {"p": self.platform_id, "b": round(self.before.timestamp())}
         if self.session_id:
             where, bound = f"{where} AND session_id = %(s)s", bound | {"s": self.session_id}
@@ -131,8 +136,8 @@ def erase(at: Target, asked: Request) -> Proof:
         _record(db, [asked])
         # 2. The rows go, on disk, not just from sight.
         proof = Proof(asked, kept=dict(KEEP))
-        for table, column in ERASE.items():
-            proof.tables[table] = _delete(db, table, column, asked)
+        for table in ERASE:
+            proof.tables[table] = _delete(db, table, asked)
     now = asked.erased_at.timestamp() * 1000
     proof.kafka_gone_by = {
         topic: datetime.fromtimestamp((now + bound) / 1000, UTC).isoformat(timespec="seconds")
@@ -149,8 +154,8 @@ def prove(at: Target, erasure_id: str) -> Proof:
         if not found:
             raise StackError(f"no erasure {erasure_id} is on record: livewatch ops erasures")
         proof = Proof(found[0], kept=dict(KEEP))
-        for table, column in ERASE.items():
-            where, bound = found[0].condition(column)
+        for table in ERASE:
+            where, bound = found[0].condition(table)
             left = _count(db, table, where, bound)
             proof.tables[table] = Count(left, left, _told(table, where, bound))
     proof.state = held(at, found[0])
@@ -202,8 +207,8 @@ def again(at: Target, some: Iterable[Request]) -> int:
         unknown = [one for one in some if one.erasure_id not in there]
         _record(db, unknown)
         for one in _recorded(db):
-            for table, column in ERASE.items():
-                _delete(db, table, column, one)
+            for table in ERASE:
+                _delete(db, table, one)
     return len(unknown)
 
 
@@ -249,8 +254,8 @@ def _refuse_unknown_tables(db: Any) -> None:
         )
 
 
-def _delete(db: Any, table: str, column: str, asked: Request) -> Count:
-    where, bound = asked.condition(column)
+def _delete(db: Any, table: str, asked: Request) -> Count:
+    where, bound = asked.condition(table)
     before = _count(db, table, where, bound)
     if before:
         db.execute(f"ALTER TABLE {table} DELETE WHERE {where} SETTINGS mutations_sync = 2", bound)

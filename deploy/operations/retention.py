@@ -36,6 +36,7 @@ DECLARED = {
     "erasures": 3 * 365,
     "ledger": 3 * 365,
     "access_log": 3 * 365,
+    "calibrations": 3 * 365,
 }
 _UNITS = {"Day": 1, "Month": 30, "Year": 365}
 _TTL = re.compile(r"\bTTL\b.*?\+ toInterval(Day|Month|Year)\((\d+)\)")
