@@ -178,6 +178,7 @@ def test_without_a_crash(seed: int) -> None:
     assert count_effects(seed) > 100
 
 
+@pytest.mark.timeout(900)
 def test_a_crash_at_every_single_effect() -> None:
     """Before each; right after one is as before the next: nothing else happens in between."""
     effects = count_effects(7)
