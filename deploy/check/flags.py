@@ -30,7 +30,7 @@ MADE_BY = {
 #: Of the repetition: it follows all that was before it.
 REPEATED = "F12"
 
-#: (level, id): a session, a merchant, a platform/category or a platform.
+#: (level, id): a session, a merchant, a platform/category(/district), a platform, or wider.
 Entity = tuple[str, str]
 
 
@@ -142,6 +142,8 @@ def containing(anomaly: Anomaly) -> frozenset[Entity]:
         chain.add(("merchant", anomaly.merchant_pid))
     if anomaly.category:
         chain.add(("category", f"{anomaly.platform}/{anomaly.category}"))
+    if anomaly.category and anomaly.district:
+        chain.add(("cell", f"{anomaly.platform}/{anomaly.category}/{anomaly.district}"))
     chain |= {("platform", anomaly.platform), ("city", "all")}
     return frozenset(chain)
 
@@ -150,10 +152,13 @@ def read_decisions(warehouse: Warehouse) -> list[Decision]:
     """First decision at every grade of every flag but those of silence, and of certificates, which
     are facts that the platform tells."""
     parts: dict[Entity, set[Entity]] = defaultdict(set)
-    sessions = "SELECT session_id, merchant_pid, streamer_pid, mcn_pid FROM v_sessions"
-    for session, merchant, streamer, mcn in warehouse.rows(sessions):
+    sessions = (
+        "SELECT session_id, merchant_pid, streamer_pid, mcn_pid,"
+        " concat(platform_id, '/', category, '/', district) FROM v_sessions"
+    )
+    for session, merchant, streamer, mcn, cell in warehouse.rows(sessions):
         parts["session", session].add(("merchant", merchant))
-        for whole in (("streamer", streamer), ("mcn", mcn)):
+        for whole in (("streamer", streamer), ("mcn", mcn), ("cell", cell)):
             parts[whole] |= {("session", session), ("merchant", merchant)}
     told = warehouse.rows(
         "SELECT flag_id, grade, min(toUnixTimestamp64Milli(event_time)),"

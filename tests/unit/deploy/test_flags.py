@@ -28,7 +28,12 @@ def _flag(entity: Entity, grade: str = "raised", at: int = START + 600_000, *aro
     return Decision(name, grade, at, entity, frozenset({entity, *around}))
 
 
-@pytest.mark.parametrize("entity", [("session", "s1"), ("merchant", "m1"), FOOD, ALPHA], ids=str)
+CELL: Entity = ("cell", "alpha/food/310101")
+
+
+@pytest.mark.parametrize(
+    "entity", [("session", "s1"), ("merchant", "m1"), CELL, FOOD, ALPHA], ids=str
+)
 def test_a_spike_is_found_on_itself_or_on_what_contains_it(entity: Entity) -> None:
     report = judge([SPIKE], [_flag(entity)])
     assert (report.injected, report.found) == (1, 1)
@@ -44,8 +49,12 @@ def test_a_spike_is_found_on_itself_or_on_what_contains_it(entity: Entity) -> No
         _flag(("session", "s1"), "critical", END + HOUR_MS + 1),
         _flag(("session", "s2"), "critical"),
         _flag(("category", "beta/food"), "critical"),
+        _flag(("cell", "alpha/food/310104"), "critical"),
     ],
-    ids=["only watched", "before it", "too late", "another session", "another platform"],
+    ids=[
+        *("only watched", "before it", "too late", "another session", "another platform"),
+        "another district",
+    ],
 )
 def test_it_is_not_found_by_anything_else(flag: Decision) -> None:
     assert judge([SPIKE], [flag]).found == 0
