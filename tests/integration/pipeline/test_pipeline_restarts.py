@@ -151,8 +151,8 @@ def test_nothing_was_counted_as_lost_late_or_refused(
         "argMax(gaps, minute) g, argMax(late_rows, minute) l, argMax(refused, minute) f "
         "FROM v_completeness GROUP BY platform_id, source, topic, kafka_partition)"
     )
-    # A hello, the minutes and a goodbye on each of 3 topics and 2 partitions, from 2 sources.
-    assert rows == [((MINUTES + 2) * 12, len(sent), 0, 0, 0, 0)]
+    # A hello, the minutes and a goodbye on each topic and 2 partitions, from 2 sources.
+    assert rows == [((MINUTES + 2) * len(SampleType) * 4, len(sent), 0, 0, 0, 0)]
 
 
 def test_the_worker_ends_cleanly_after_all_that(
