@@ -160,4 +160,4 @@ def test_the_worker_ends_cleanly_after_all_that(
 ) -> None:
     # Kafka away may end the worker, with the code that asks to be started again.
     assert set(pipeline.worker.unasked) <= {75}
-    assert pipeline.worker.terminate(15) == 0
+    assert pipeline.worker.terminate(60) == 0
