@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
@@ -69,6 +69,7 @@ class Changelog:
         self.local: dict[bytes, bytes] = {}
         self.kafka: dict[bytes, bytes] = {}
         self._sent: list[tuple[bytes, bytes | None]] = []
+        self._handed: list[Coroutine[Any, Any, None]] = []
         self.faults = Faults()
 
     def keys_here(self) -> list[bytes]:
@@ -87,7 +88,8 @@ class Changelog:
 
     def take_sent(self) -> list[Any]:
         sent, self._sent = self._sent, []
-        return [self._deliver(sent)]
+        self._handed.append(self._deliver(sent))
+        return self._handed[-1:]
 
     async def _deliver(self, sent: list[tuple[bytes, bytes | None]]) -> None:
         # A crash in the middle leaves any prefix of the writes in Kafka.
@@ -102,6 +104,9 @@ class Changelog:
     def lose_process(self, *, same_disk: bool) -> None:
         """After a crash: the same worker finds its disk, another one only what is in Kafka."""
         self._sent = []
+        for write in self._handed:
+            write.close()  # what the process never came to await
+        self._handed = []
         if not same_disk:
             self.local = dict(self.kafka)
 
