@@ -24,9 +24,9 @@ serving-check: ## prove that what people see is right, reaches them once and nob
 	@deploy/setup.sh --browser
 	@$(BIN)/livewatch serving-check $(ARGS)
 
-test: ## all tests, on the real Kafka and the real ClickHouse engine; ARGS="-k name" chooses
+test: ## all tests, on the real Kafka and the real ClickHouse engine; ARGS="-k name" chooses, "-n 0" one by one
 	@deploy/setup.sh --browser
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 chaos: setup ## break a whole stack under load, again and again; ARGS=--short for 5 minutes
 	@$(BIN)/python -m deploy.chaos $(ARGS)
