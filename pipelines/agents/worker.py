@@ -53,7 +53,7 @@ from schemas.telemetry import SampleType
 
 log = structlog.get_logger()
 HOLE_SEEK_S = 2.0
-HOLE_EXIT_S = 12.0
+HOLE_EXIT_S = 60.0
 MINUTES_PER_COMMIT = 120
 POSITIONS_EVERY_S = 5.0
 ENDS_EVERY_S = 5.0
@@ -236,11 +236,11 @@ class Worker:
 
     async def _mend_holes(self, one: Partition) -> None:
         for name, topic in one.topics.items():
-            age = topic.position.hole_age(time.monotonic())
-            if age > HOLE_EXIT_S:
+            now = time.monotonic()
+            if topic.position.hole_age(now) > HOLE_EXIT_S:
                 log.error("a hole stays open, ending", topic=name, partition=one.number)
                 os._exit(EX_TEMPFAIL)
-            if age > HOLE_SEEK_S:
+            if topic.position.seek_due(now, HOLE_SEEK_S):
                 log.warning(
                     "reading a hole again", topic=name, partition=one.number,
                     offset=topic.position.next,

@@ -20,6 +20,7 @@ class Position(Generic[R]):
     next: int
     held: dict[int, R] = field(default_factory=dict)
     hole_since: float | None = None
+    seeks: int = 0
 
     def offer(self, offset: int, record: R, now: float) -> list[tuple[int, R]]:
         """The records that can be folded now, in order; empty for a repeat or behind a hole."""
@@ -33,9 +34,20 @@ class Position(Generic[R]):
         if not self.held:
             self.hole_since = None
         elif ready or self.hole_since is None:
-            self.hole_since = now
+            self.hole_since, self.seeks = now, 0
         return ready
 
     def hole_age(self, now: float) -> float:
         """Seconds for which a record has been missing; 0 without a hole."""
         return 0.0 if self.hole_since is None else now - self.hole_since
+
+    def seek_due(self, now: float, after: float) -> bool:
+        """Whether to ask for the missing record now: `after` seconds, then twice as long each time.
+
+        A seek throws away what is being fetched: asked for again before a slow machine has fetched
+        it, it would never come.
+        """
+        if self.hole_since is None or self.hole_age(now) < after * 2**self.seeks:
+            return False
+        self.seeks += 1
+        return True

@@ -56,3 +56,15 @@ def test_any_order_with_repeats_folds_each_once_and_in_order(n: int, seed: int) 
     folded = [o for offset in arrivals for o in offer(position, offset)]
     assert folded == list(range(n))
     assert not position.held
+
+
+def test_a_missing_record_is_asked_for_less_and_less_often_until_it_comes() -> None:
+    position: Position[str] = Position(5)
+    assert not position.seek_due(0.0, 2.0)
+    position.offer(7, "c", 0.0)
+    asked = [now for now in range(40) if position.seek_due(float(now), 2.0)]
+    assert asked == [2, 4, 8, 16, 32]
+    position.offer(5, "a", 40.0)  # 6 is still missing: a new hole
+    assert [n for n in range(40, 46) if position.seek_due(float(n), 2.0)] == [42, 44]
+    position.offer(6, "b", 46.0)
+    assert not position.seek_due(100.0, 2.0)
