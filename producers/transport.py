@@ -3,14 +3,16 @@
 What kafka-python's idempotent producer does (3.0.12, read and tried): it keeps one
 request in flight per partition, so order holds over retries, and the broker drops a
 repeated request. `delivery_timeout_ms` is set beyond any run, so while Kafka is away it
-retries for ever. Two cases are left to us: after a lost producer state it bumps its epoch
-and fails what was in flight, which is sent again here under the same batch identity; and
-it has no bound on memory, so `send` blocks at ours. What must outlive the process stays in
-the spool until `on_ack` (producers/sender.py).
+retries for ever. Three cases are left to us: after a lost producer state it bumps its epoch
+and fails what was in flight, which is sent again here under the same batch identity; when the
+connection breaks while it asks for that epoch it waits for ever, neither delivers nor fails
+anything, and is replaced by a new one; and it has no bound on memory, so `send` blocks at
+ours. What must outlive the process stays in the spool until `on_ack` (producers/sender.py).
 """
 
 from __future__ import annotations
 
+import itertools
 import threading
 import time
 from collections import deque
@@ -49,12 +51,14 @@ _SEND_AGAIN = (
 
 @dataclass(frozen=True, slots=True)
 class TransportPolicy:
-    """Bounds. `linger_ms` gathers batches of one partition into one compressed request."""
+    """Bounds. `linger_ms` gathers batches of one partition into one compressed request; a client
+    from which nothing has been heard for `stall_s` although Kafka is there is replaced."""
 
     max_in_flight_batches: int = 4_000
     max_in_flight_bytes: int = 128 * 1024 * 1024
     linger_ms: int = 5
     compression: str | None = "lz4"
+    stall_s: float = 30.0
 
 
 class Sink(Protocol):
@@ -96,6 +100,9 @@ class KafkaSink:
         self._bootstrap = bootstrap
         self._changed = threading.Condition()
         self._batches = self._bytes = 0
+        self._tickets = itertools.count()
+        self._in_hand: dict[int, SealedBatch] = {}  # what the client has, by ticket
+        self._heard = time.monotonic()
         self._again: deque[SealedBatch] = deque()
         self._refused: TransportError | None = None
         self.acknowledged = self._resent = 0
@@ -132,9 +139,7 @@ class KafkaSink:
 
     def close(self) -> None:
         """Stop without waiting; call `flush` first."""
-        # The client raises when something is still unsent; that was said by who flushed.
-        with suppress(kafka_errors.KafkaError):
-            self._producer.close(timeout=1)
+        end_client(self._producer, 1.0)
 
     @property
     def in_flight(self) -> int:
@@ -149,24 +154,45 @@ class KafkaSink:
         headers = to_headers(batch.header)
         if self._signer:
             headers = self._signer.sign(ident.topic, ident.partition, headers, batch.value)
+        ticket = self._given(batch)
         try:
             future = self._producer.send(
                 ident.topic, value=batch.value, headers=headers, partition=ident.partition
             )
         except kafka_errors.KafkaError as error:
-            self._on_error(batch, error)
+            self._on_error(ticket, error)
             return
-        future.add_callback(self._on_ack, batch)
-        future.add_errback(self._on_error, batch)
+        future.add_callback(self._on_ack, ticket)
+        future.add_errback(self._on_error, ticket)
 
-    def _on_ack(self, batch: SealedBatch, metadata: Any) -> None:
+    def _given(self, batch: SealedBatch) -> int:
+        with self._changed:
+            if not self._in_hand:
+                self._heard = time.monotonic()
+            ticket = next(self._tickets)
+            self._in_hand[ticket] = batch
+        return ticket
+
+    def _answered(self, ticket: int) -> SealedBatch | None:
+        """The batch of an answer; None for one of a client that was replaced."""
+        with self._changed:
+            self._heard = time.monotonic()
+            return self._in_hand.pop(ticket, None)
+
+    def _on_ack(self, ticket: int, metadata: Any) -> None:
+        batch = self._answered(ticket)
+        if batch is None:
+            return
         self._on_acked(batch, metadata.timestamp)
         with self._changed:
             self.acknowledged += 1
             metrics.ACKED.inc()
             self._count(-1, -len(batch.value))
 
-    def _on_error(self, batch: SealedBatch, error: BaseException) -> None:
+    def _on_error(self, ticket: int, error: BaseException) -> None:
+        batch = self._answered(ticket)
+        if batch is None:
+            return
         with self._changed:
             if isinstance(error, _SEND_AGAIN):
                 self._again.append(batch)  # still counted: it stays in memory
@@ -175,6 +201,24 @@ class KafkaSink:
             metrics.REFUSED.inc()
             self._refused = _refusal(batch.header.identity, error)
             self._count(-1, -len(batch.value))
+
+    def _replace_stalled(self) -> None:
+        """Another client in the place of one that neither delivers nor fails."""
+        with self._changed:
+            quiet = time.monotonic() - self._heard
+            if not self._in_hand or quiet < self._policy.stall_s:
+                return
+            self._heard = time.monotonic()
+        try:
+            fresh = _producer(self._bootstrap, self._policy)
+        except (TransportError, kafka_errors.KafkaError):
+            return  # Kafka is away: that is why nothing is heard
+        log.warning("the Kafka client has stalled; another one sends again what it held")
+        with self._changed:
+            old, self._producer = self._producer, fresh
+            self._again.extend(self._in_hand.values())
+            self._in_hand.clear()
+        end_client(old, 0.0)
 
     def _count(self, batches: int, size: int) -> None:
         self._batches += batches
@@ -205,8 +249,9 @@ class KafkaSink:
     def _wait(self, ready: Callable[[], bool], deadline: float | None) -> bool:
         """Wait for `ready`, saying every few seconds what is waited for."""
         next_word = time.monotonic() + _SAY_EVERY_S
-        with self._changed:
-            while True:
+        while True:
+            self._replace_stalled()
+            with self._changed:
                 if self._refused is not None:
                     raise self._refused
                 if ready():
@@ -232,6 +277,20 @@ class KafkaSink:
         )
 
 
+def end_client(producer: KafkaProducer, timeout_s: float) -> None:
+    """Close a client; what it has not sent by then is given up.
+
+    Its own `close` raises when it cannot flush, and leaves its thread and connections behind.
+    """
+    try:
+        producer.close(timeout=timeout_s)
+    except kafka_errors.KafkaError:
+        producer._sender.force_close()  # there is no other way
+        producer._sender.join(timeout_s + 1.0)
+        with suppress(kafka_errors.KafkaError):
+            producer.close(timeout=0)
+
+
 def _producer(bootstrap: str, policy: TransportPolicy) -> KafkaProducer:
     """Raises TransportError when Kafka went away since it was waited for."""
     if util.find_spec("crc32c") is None:
@@ -255,7 +314,7 @@ def _producer(bootstrap: str, policy: TransportPolicy) -> KafkaProducer:
         for topic in TOPICS:  # now, so that no batch waits for it
             producer.partitions_for(topic)
     except kafka_errors.KafkaError as error:
-        producer.close(timeout=0)
+        end_client(producer, 0.0)
         raise TransportError(f"no metadata from Kafka ({type(error).__name__})") from None
     return producer
 

@@ -1,14 +1,15 @@
 """From the spool to Kafka, oldest first, for ever; the spool is the only queue.
 
 When a batch fails, nothing more is handed over until everything in flight is settled; then the
-spool is read again from the oldest that Kafka does not have, under the same identities.
+spool is read again from the oldest that Kafka does not have, under the same identities. A client
+that neither delivers nor fails (see producers/transport.py) is a failure too, and is replaced.
 """
 
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from kafka import errors as kafka_errors
 
 from producers.gateway import metrics
 from producers.gateway.store import Reader, Stored
+from producers.transport import end_client
 from schemas.signing import Signer
 from schemas.telemetry import MAX_BYTES
 
@@ -26,6 +28,8 @@ _PAGE = 64
 _MAX_IN_FLIGHT = 400
 _MAX_BYTES_IN_FLIGHT = 64 * 1024 * 1024
 _PAUSE_S = 0.5
+# The client fails what it could not deliver after its delivery timeout of 20 s.
+_STALL_S = 30.0
 # Delivered ids that are remembered until they have left the spool, which takes a second or so.
 _REMEMBERED = 5_000
 OnDelivered = Callable[[Sequence[tuple[int, int]]], None]
@@ -55,8 +59,13 @@ class Drain:
     """The thread that sends. `on_delivered` gets (id, bytes) of what Kafka has acknowledged."""
 
     def __init__(
-        self, path: Path, connect: Callable[[], KafkaProducer], signer: Signer | None
+        self,
+        path: Path,
+        connect: Callable[[], KafkaProducer],
+        signer: Signer | None,
+        stall_s: float = _STALL_S,
     ) -> None:
+        self._stall_s, self._heard = stall_s, 0.0
         self._path, self._connect, self._signer = path, connect, signer
         self._on_delivered: OnDelivered = lambda _: None
         self._changed = threading.Condition()
@@ -99,15 +108,17 @@ class Drain:
                 producer = producer or self._connect()
                 last = self._send_page(producer, reader, last)
                 self._settle()
+                self._check_stall()
             except Exception as error:  # whatever it was: this thread is the only way to Kafka
                 self._say(error)
                 last = 0  # what was delivered meanwhile is known and passed over
                 if producer is not None and not isinstance(error, kafka_errors.RetriableError):
-                    self._close(producer)
+                    end_client(producer, 2.0)
                     producer = None
+                    self._forget()
                 self._pause(_PAUSE_S)
         if producer is not None:
-            self._close(producer)
+            end_client(producer, 2.0)
         reader.close()
 
     def _send_page(self, producer: KafkaProducer, reader: Reader, last: int) -> int:
@@ -126,9 +137,12 @@ class Drain:
             with self._changed:
                 if stored.id in self._done:
                     continue
-                self._changed.wait_for(self._has_room)
+                while not self._changed.wait_for(self._has_room, _PAUSE_S):
+                    self._check_stall()
                 if self._failed is not None or self._stop:
                     return last
+                if not self._in_flight:
+                    self._heard = time.monotonic()
                 self._in_flight[stored.id] = len(stored.batch.value)
             self._hand_over(producer, stored)
             last = stored.id
@@ -160,6 +174,7 @@ class Drain:
 
     def _on_ack(self, number: int, _metadata: Any) -> None:
         with self._changed:
+            self._heard = time.monotonic()
             size = self._in_flight.pop(number, 0)
             self._done.add(number)
             if len(self._done) > 2 * _REMEMBERED:
@@ -172,6 +187,7 @@ class Drain:
 
     def _on_error(self, number: int, error: BaseException) -> None:
         with self._changed:
+            self._heard = time.monotonic()
             self._in_flight.pop(number, None)
             self._failed = error
             self._changed.notify_all()
@@ -181,12 +197,25 @@ class Drain:
         with self._changed:
             if self._failed is None:
                 return
-            self._changed.wait_for(lambda: not self._in_flight or self._stop)
+            while not self._changed.wait_for(lambda: not self._in_flight or self._stop, _PAUSE_S):
+                self._check_stall()
             error, self._failed = self._failed, None
         metrics.RESENT.inc()
         if isinstance(error, kafka_errors.KafkaError):
             raise error
         raise kafka_errors.KafkaError(str(error))
+
+    def _check_stall(self) -> None:
+        """Raise KafkaError when nothing has been heard of what the client holds."""
+        with self._changed:
+            if self._in_flight and time.monotonic() - self._heard > self._stall_s:
+                raise kafka_errors.KafkaError("the client has stalled")
+
+    def _forget(self) -> None:
+        """What a closed client held is read from the spool again."""
+        with self._changed:
+            self._in_flight.clear()
+            self._failed = None
 
     def _say(self, error: BaseException) -> None:
         self.reachable = False
@@ -196,7 +225,3 @@ class Drain:
     def _pause(self, seconds: float) -> None:
         with self._changed:
             self._changed.wait_for(lambda: self._stop, seconds)
-
-    def _close(self, producer: KafkaProducer) -> None:
-        with suppress(kafka_errors.KafkaError):
-            producer.close(timeout=2)

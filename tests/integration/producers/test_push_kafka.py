@@ -60,6 +60,13 @@ def consume(bootstrap: str) -> dict[tuple[str, int], list[Batch]]:
     return found
 
 
+def never_asked(producer: Any) -> None:
+    """The client believes that it has asked for an epoch, and nothing is on its way."""
+    from kafka.producer.transaction_manager import TransactionState
+
+    producer._transaction_manager._current_state = TransactionState.BUMPING_PRODUCER_EPOCH
+
+
 def run_simulation(
     bootstrap: str,
     out: Path,
@@ -156,7 +163,7 @@ def test_a_batch_that_fails_is_sent_again_under_its_identity(topics: str) -> Non
 
     with sink._changed:
         sink._count(1, len(batches[0].value))
-    sink._on_error(batches[0], OutOfOrderSequenceNumberError())
+    sink._on_error(sink._given(batches[0]), OutOfOrderSequenceNumberError())
     sink.send(batches[1])
     assert sink.flush(10)
     sink.close()
@@ -164,6 +171,23 @@ def test_a_batch_that_fails_is_sent_again_under_its_identity(topics: str) -> Non
     found = consume(topics)
     got = {b.header.identity for lane in found.values() for b in lane}
     assert got == {b.header.identity for b in batches[:2]}
+
+
+def test_a_client_that_waits_for_ever_for_an_epoch_is_replaced(topics: str) -> None:
+    """Where the fault suite found it: the connection broke while it asked for a new epoch."""
+    sink = KafkaSink(topics, TransportPolicy(stall_s=1.0))
+    batches: list[SealedBatch] = Batcher("p01", "sim-1", 7, 1, SEAL, watermark_ms=5).poll(wall_ms())
+    sink.send(batches[0])
+    assert sink.flush(10)
+    never_asked(sink._producer)
+    for batch in batches[1:3]:
+        sink.send(batch)
+    assert not sink.flush(0.5)
+    assert sink.flush(20)
+    sink.close()
+    assert (sink.resent, sink.in_flight) == (2, 0)
+    got = {b.header.identity for lane in consume(topics).values() for b in lane}
+    assert got == {b.header.identity for b in batches[:3]}
 
 
 def test_missing_topics_say_what_to_do(kafka: Any) -> None:
