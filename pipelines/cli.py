@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shutil
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -16,6 +17,7 @@ from pydantic import ValidationError
 from pipelines.errors import CommandError
 from pipelines.settings import Settings
 
+log = structlog.get_logger()
 app = typer.Typer(no_args_is_help=True, help="Run the pipeline's processes.")
 
 
@@ -58,17 +60,27 @@ def worker(
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
     )
     import faust
+    from faust.exceptions import ConsistencyError
 
+    from pipelines.agents.exits import EX_TEMPFAIL
     from pipelines.agents.worker import Worker
 
-    state_dir.mkdir(parents=True, exist_ok=True)
+    copy = state_dir / config.group
+    copy.mkdir(parents=True, exist_ok=True)
     try:
         made = Worker(config, name, state_dir, http_port)
     except ValueError as error:
         raise CommandError(str(error), 2) from None
-    faust.Worker(
-        made.app, loglevel="warn", console_port=0, blocking_timeout=0
-    ).execute_from_commandline()
+    runner = faust.Worker(made.app, loglevel="warn", console_port=0, blocking_timeout=0)
+    try:
+        runner.execute_from_commandline()
+    except SystemExit:
+        if not isinstance(runner.crash_reason, ConsistencyError):
+            raise
+        # Kafka has the state: a changelog that was made anew, or has lost its end, is the truth.
+        shutil.rmtree(copy, ignore_errors=True)
+        log.warning("the copy of the state is ahead of its changelog; read from Kafka instead")
+        raise SystemExit(EX_TEMPFAIL) from None
 
 
 @app.command()

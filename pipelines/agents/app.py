@@ -64,7 +64,8 @@ def make_app(settings: Settings, name: str, state_dir: Path, http_port: int) -> 
         settings.group,
         broker=brokers,
         store="rocksdb://",
-        datadir=str(state_dir),
+        # Another group's copy says nothing of ours, and its offsets contradict our changelog.
+        datadir=str(state_dir / settings.group),
         Table=AcknowledgedTable,
         PartitionAssignor=CompleteAssignor,
         autodiscover=False,

@@ -47,7 +47,7 @@ class Worker:
         return Child(self._argv, self.env, self.log)
 
     def get(self, path: str) -> httpx.Response:
-        return httpx.get(f"http://{HOST}:{self.port}{path}", timeout=5, trust_env=False)
+        return httpx.get(f"http://{HOST}:{self.port}{path}", timeout=30, trust_env=False)
 
     def signal(self, number: signal.Signals) -> None:
         self._child.signal(number)

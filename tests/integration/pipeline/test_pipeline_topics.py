@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from pipelines.topics import ensure
+from pipelines.agents.exits import EX_TEMPFAIL
+from pipelines.topics import ensure, specs
 from schemas.telemetry import TOPICS, SampleType
 from tests.integration.pipeline.city import hello, merged, minute_rows, recent, sessions, sources
 from tests.integration.pipeline.harness import MINUTE, PARTITIONS, Pipeline, Row, Sender, Source
@@ -100,6 +101,19 @@ def test_lost_offsets_change_no_figure(story: Story, kafka: Any) -> None:
     story.check()
     after = story.pipeline.query("SELECT * FROM v_indicators_session ORDER BY ALL")
     assert set(before) <= set(after), "what was closed stays as it was"
+
+
+def test_a_changelog_made_anew_costs_a_second_reading_and_no_figure(
+    story: Story, kafka: Any
+) -> None:
+    stopped(story.pipeline)
+    group = story.pipeline.database
+    kafka.delete_topics(*(t.name for t in specs(group, PARTITIONS) if "changelog" in t.name))
+    ensure(kafka.bootstrap, group, PARTITIONS)
+    story.pipeline.worker.restart()
+    story.tell()
+    story.check()
+    assert set(story.pipeline.worker.unasked) <= {EX_TEMPFAIL}
 
 
 def test_a_topic_made_anew_is_read_from_its_beginning(story: Story, kafka: Any) -> None:
