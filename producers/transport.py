@@ -17,27 +17,23 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
-from importlib import util
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import structlog
-from kafka import KafkaProducer
 from kafka import errors as kafka_errors
 
 from producers import metrics
 from producers.batcher import SealedBatch
 from producers.errors import TransportError
+from producers.kafka_client import end_client, open_client
 from schemas.identity import BatchIdentity, to_headers
 from schemas.signing import Signer
-from schemas.telemetry import MAX_BYTES, TOPICS
+
+if TYPE_CHECKING:
+    from kafka import KafkaProducer
 
 log = structlog.get_logger("livewatch.push")
-_FOREVER_MS = 30 * 24 * 3600 * 1000
-# Only the metadata of a topic that went away is waited for; then the batch goes again.
-_BLOCK_MS = 5_000
-_REQUEST_BYTES = 4 * MAX_BYTES
 _SAY_EVERY_S = 5.0
 # The producer lost its state at the broker; the batch itself is good and goes again.
 _SEND_AGAIN = (
@@ -106,7 +102,7 @@ class KafkaSink:
         self._again: deque[SealedBatch] = deque()
         self._refused: TransportError | None = None
         self.acknowledged = self._resent = 0
-        self._producer = _producer(bootstrap, self._policy)
+        self._producer = self._client()
 
     def send(self, batch: SealedBatch) -> None:
         """Hand one batch over; blocks while too much is unacknowledged.
@@ -202,6 +198,11 @@ class KafkaSink:
             self._refused = _refusal(batch.header.identity, error)
             self._count(-1, -len(batch.value))
 
+    def _client(self) -> KafkaProducer:
+        """Raises TransportError when Kafka is away."""
+        policy = self._policy
+        return open_client(self._bootstrap, policy.compression, policy.linger_ms)
+
     def _replace_stalled(self) -> None:
         """Another client in the place of one that neither delivers nor fails."""
         with self._changed:
@@ -210,7 +211,7 @@ class KafkaSink:
                 return
             self._heard = time.monotonic()
         try:
-            fresh = _producer(self._bootstrap, self._policy)
+            fresh = self._client()
         except (TransportError, kafka_errors.KafkaError):
             return  # Kafka is away: that is why nothing is heard
         log.warning("the Kafka client has stalled; another one sends again what it held")
@@ -275,48 +276,6 @@ class KafkaSink:
             batches=self._batches,
             megabytes=round(self._bytes / 1e6, 1),
         )
-
-
-def end_client(producer: KafkaProducer, timeout_s: float) -> None:
-    """Close a client; what it has not sent by then is given up.
-
-    Its own `close` raises when it cannot flush, and leaves its thread and connections behind.
-    """
-    try:
-        producer.close(timeout=timeout_s)
-    except kafka_errors.KafkaError:
-        producer._sender.force_close()  # there is no other way
-        producer._sender.join(timeout_s + 1.0)
-        with suppress(kafka_errors.KafkaError):
-            producer.close(timeout=0)
-
-
-def _producer(bootstrap: str, policy: TransportPolicy) -> KafkaProducer:
-    """Raises TransportError when Kafka went away since it was waited for."""
-    if util.find_spec("crc32c") is None:
-        log.warning("package crc32c is missing: check sums in pure Python limit sending to 12 MB/s")
-    producer = KafkaProducer(
-        bootstrap_servers=bootstrap,
-        client_id="livewatch-push",
-        acks="all",
-        enable_idempotence=True,
-        compression_type=policy.compression,
-        delivery_timeout_ms=_FOREVER_MS,
-        reconnect_backoff_max_ms=1_000,
-        linger_ms=policy.linger_ms,
-        batch_size=1_000_000,
-        max_request_size=_REQUEST_BYTES,
-        max_block_ms=_BLOCK_MS,
-        allow_auto_create_topics=False,
-        metrics_enabled=False,
-    )
-    try:
-        for topic in TOPICS:  # now, so that no batch waits for it
-            producer.partitions_for(topic)
-    except kafka_errors.KafkaError as error:
-        end_client(producer, 0.0)
-        raise TransportError(f"no metadata from Kafka ({type(error).__name__})") from None
-    return producer
 
 
 def _refusal(identity: BatchIdentity, error: BaseException) -> TransportError:

@@ -19,7 +19,7 @@ from kafka import errors as kafka_errors
 
 from producers.gateway import metrics
 from producers.gateway.store import Reader, Stored
-from producers.transport import end_client
+from producers.kafka_client import end_client
 from schemas.signing import Signer
 from schemas.telemetry import MAX_BYTES
 
