@@ -64,6 +64,11 @@ class Worker:
         self._child.signal(signal.SIGTERM)
         return self._child.wait(timeout)
 
+    def end_cleanly(self, timeout: float) -> None:
+        """SIGTERM, and the exit code of who had nothing to complain about."""
+        code = self.terminate(timeout)
+        assert code == 0, "\n".join([f"exit code {code}", *last_lines(self.log, 40)])
+
     def end(self) -> None:
         if self._child.exit_code() is None:
             self._child.kill()

@@ -93,7 +93,7 @@ def told(pipeline: Pipeline, sender: Sender) -> Iterator[tuple[Any, Any, float]]
     worker = pipeline.worker
     worker.wait("all is closed", lambda: finished(pipeline, last), 600)
     sent = worker.metric("livewatch_records_total")
-    assert worker.terminate(60) == 0
+    worker.end_cleanly(60)
     before = tables(pipeline)
     group = f"test{secrets.token_hex(4)}"
     ensure(pipeline.kafka.bootstrap, group, PARTITIONS)
@@ -101,7 +101,7 @@ def told(pipeline: Pipeline, sender: Sender) -> Iterator[tuple[Any, Any, float]]
     worker.restart()
     wait_replayed(pipeline, last, sent)
     again = worker.metric("livewatch_records_total")
-    assert worker.terminate(60) == 0
+    worker.end_cleanly(60)
     yield before, tables(pipeline), again / sent
     mine = [s.name for s in specs(group, PARTITIONS) if s.name.startswith(group)]
     pipeline.kafka.delete_topics(*mine)

@@ -77,7 +77,7 @@ def closed(pipeline: Pipeline) -> int:
 
 def stopped(pipeline: Pipeline) -> None:
     """The worker ends and has left the group."""
-    assert pipeline.worker.terminate(30) == 0
+    pipeline.worker.end_cleanly(30)
 
 
 @pytest.fixture(scope="module")
