@@ -25,6 +25,7 @@ from producers.gateway.once import IDEMPOTENCY_KEY, RETRY_S, Keep, durable, once
 from producers.gateway.parse import JSON, MEDIA_TYPES, parse
 from producers.gateway.parts import Gateway
 from producers.gateway.places import Place
+from producers.gateway.query import flag, known
 from producers.pacing import wall_ms
 from schemas.errors import RowError
 from schemas.identity import BatchIdentity
@@ -103,7 +104,8 @@ def _not_too_many(wait_s: float, platform_id: str) -> None:
 
 async def _samples(gateway: Gateway, request: Request, platform_id: str) -> Response:
     sample = _sample(request.path_params["sample"])
-    partial, apart = _flag(request, "partial"), _flag(request, "apart")
+    known(request, "partial", "apart")
+    partial, apart = flag(request, "partial"), flag(request, "apart")
     media_type = _media_type(request)
     if media_type not in MEDIA_TYPES:
         raise Refusal(415, "content-type", f"must be one of {', '.join(MEDIA_TYPES)}")
@@ -131,6 +133,7 @@ async def _samples(gateway: Gateway, request: Request, platform_id: str) -> Resp
 async def _correction(gateway: Gateway, request: Request, platform_id: str) -> Response:
     """Withdraw what this platform sent, or put other rows in its place; whole or not at all."""
     sample = _sample(request.path_params["sample"])
+    known(request)
     if _media_type(request) != JSON:
         raise Refusal(415, "content-type", f"must be {JSON}")
     body = await _body(gateway, request)
@@ -170,7 +173,8 @@ async def _worked(size: int, work: Callable[[], T]) -> T:
 
 
 async def _heartbeat(gateway: Gateway, request: Request, platform_id: str) -> Response:
-    final = _flag(request, "final")
+    known(request, "final")
+    final = flag(request, "final")
     await durable(gateway, Job(platform_id, final=final))
     return _json(202, {"accepted": 0, "final": final})
 
@@ -249,15 +253,6 @@ def _sample(name: str) -> SampleType:
 
 def _media_type(request: Request) -> str:
     return request.headers.get("content-type", "").partition(";")[0].strip().lower()
-
-
-def _flag(request: Request, name: str) -> bool:
-    given = request.query_params.getlist(name)
-    if not given:
-        return False
-    if given not in (["true"], ["false"]):
-        raise Refusal(422, name, "must be true or false, once")
-    return given == ["true"]
 
 
 def _answer(accepted: int, errors: list[RowError]) -> Callable[[list[Place]], bytes]:
