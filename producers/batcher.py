@@ -9,13 +9,14 @@ written or sent.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from producers.corrections import correcting
 from schemas.batch import encode, lean
-from schemas.identity import BatchHeader, BatchIdentity
+from schemas.identity import BatchHeader, BatchIdentity, Supersedes
 from schemas.telemetry import ARROW, HEARTBEAT_MS, MAX_BYTES, MAX_ROWS, SampleType
 
 
@@ -139,9 +140,33 @@ class Batcher:
             return []
         return list(self._due(now_ms))
 
+    def flush(self, now_ms: int) -> list[SealedBatch]:
+        """Seal all rows that wait, however young they are."""
+        if self._silent:
+            return []
+        return [self._cut(lane, now_ms) for lane in self._lanes.values() if lane.rows]
+
+    def correct(
+        self,
+        sample: SampleType,
+        partition: int,
+        rows: pa.RecordBatch | None,
+        why: tuple[Supersedes, str],
+        now_ms: int,
+    ) -> list[SealedBatch]:
+        """A correction, as a batch of its own behind all rows that wait in its lane.
+
+        `why` is what it withdraws and the code of the reason; `rows`, at most `max_rows`, stand in
+        its place. Raises ContractError for a reason that is not in the list.
+        """
+        lane = self._lanes[sample, partition]
+        before = [self._cut(lane, now_ms)] if lane.rows else []
+        made = self._seal(lane, rows, now_ms)
+        return [*before, replace(made, header=correcting(made.header, *why))]
+
     def silence(self, silent: bool, now_ms: int) -> list[SealedBatch]:
         """Go dark (rows are dropped, no heartbeats) or come back; seals what still waits."""
-        sealed = [] if self._silent else self._drain(now_ms)
+        sealed = self.flush(now_ms)
         self._silent = silent
         return sealed
 
@@ -150,7 +175,7 @@ class Batcher:
 
         `final` says goodbye: nothing at all will come, so nobody has to wait for this source.
         """
-        sealed = [] if self._silent else self._drain(now_ms)
+        sealed = self.flush(now_ms)
         self.advance(watermark_ms)
         lanes = self._lanes.values()
         return sealed + [self._seal(lane, None, now_ms, final=final) for lane in lanes]
@@ -162,9 +187,6 @@ class Batcher:
                     yield self._cut(lane, now_ms)
             elif now_ms - lane.last_sealed_ms >= self._policy.heartbeat_ms:
                 yield self._seal(lane, None, now_ms)
-
-    def _drain(self, now_ms: int) -> list[SealedBatch]:
-        return [self._cut(lane, now_ms) for lane in self._lanes.values() if lane.rows]
 
     def _cut(self, lane: _Lane, now_ms: int) -> SealedBatch:
         """Seal the first rows of a lane, at most `max_rows`; the rest keep waiting."""

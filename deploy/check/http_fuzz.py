@@ -94,6 +94,7 @@ def _fuzz(operation: Any, key: str, until: float, seed: int, found: Fuzzed) -> N
     from hypothesis import seed as seeded
     from hypothesis.errors import Flaky, Unsatisfiable
     from schemathesis import GenerationMode
+    from schemathesis.core.failures import FailureGroup
 
     headers = {"Authorization": f"Bearer {key}"}
 
@@ -104,7 +105,7 @@ def _fuzz(operation: Any, key: str, until: float, seed: int, found: Fuzzed) -> N
         try:
             response = case.call(headers=headers)
             case.validate_response(response, excluded_checks=_excluded())
-        except Exception as error:
+        except (Exception, FailureGroup) as error:  # a group is no Exception
             found.crashes += 1
             said = f"{operation.label}: {type(error).__name__}: {error}"
             found.failures.setdefault(said[:80], said[:2000])

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import re
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 import structlog
@@ -20,43 +17,31 @@ from starlette.routing import Route
 
 from producers.errors import PushError
 from producers.gateway import docs, metrics, openapi
-from producers.gateway.api_keys import ApiKeyFile
 from producers.gateway.body import inflate, read_body
+from producers.gateway.correction import Here, read_correction
 from producers.gateway.errors import Refusal, listed
-from producers.gateway.intake import Intake, Job, SpoolFullError
-from producers.gateway.limits import Limits
-from producers.gateway.parse import MEDIA_TYPES, Parsed, parse
-from producers.gateway.sources import Sources
-from producers.gateway.store import Reader, Receipt
+from producers.gateway.intake import Job
+from producers.gateway.once import IDEMPOTENCY_KEY, RETRY_S, Keep, durable, once
+from producers.gateway.parse import JSON, MEDIA_TYPES, parse
+from producers.gateway.parts import Gateway
+from producers.gateway.places import Place
+from producers.gateway.query import flag, known
 from producers.pacing import wall_ms
+from schemas.errors import RowError
+from schemas.identity import BatchIdentity
 from schemas.telemetry import SampleType
 
 log = structlog.get_logger("livewatch.gateway")
-_IDEMPOTENCY_KEY = re.compile(r"[A-Za-z0-9_.:-]{1,128}")
-_RETRY_S = 5.0
 _LARGE_BODY = 200_000
+T = TypeVar("T")
 _NO_ACCESS = Refusal(401, "authorization", "must be a valid key: Authorization: Bearer lw_...")
-
-
-@dataclass
-class Gateway:
-    """What the routes work with. `ready` gives the reason why nothing can be accepted, or None."""
-
-    keys: ApiKeyFile
-    limits: Limits
-    intake: Intake
-    sources: Sources
-    reader: Reader
-    ready: Callable[[], str | None]
-    under_way: dict[tuple[str, str], tuple[bytes, asyncio.Future[bytes]]] = field(
-        default_factory=dict
-    )
 
 
 def build(gateway: Gateway) -> Starlette:
     """The ASGI application."""
     routes = [
         Route("/v1/samples/{sample}", _guarded(gateway, _samples), methods=["POST"]),
+        Route("/v1/corrections/{sample}", _guarded(gateway, _correction), methods=["POST"]),
         Route("/v1/heartbeat", _guarded(gateway, _heartbeat), methods=["POST"]),
         Route("/v1/receipts/{key}", _guarded(gateway, _receipt), methods=["GET"]),
         Route("/v1/status", _guarded(gateway, _status), methods=["GET"]),
@@ -88,7 +73,7 @@ def _guarded(gateway: Gateway, endpoint: Endpoint) -> Callable[[Request], Awaita
             response = _refused(Refusal(400, "body", "must be sent in full"))
         except PushError:
             log.exception("the key file cannot be read")
-            response = _refused(Refusal(503, "gateway", "cannot look keys up", [], _RETRY_S))
+            response = _refused(Refusal(503, "gateway", "cannot look keys up", [], RETRY_S))
         metrics.SECONDS.observe(time.perf_counter() - began)
         metrics.REQUESTS.labels(request.scope["route"].path, response.status_code).inc()
         return response
@@ -119,103 +104,84 @@ def _not_too_many(wait_s: float, platform_id: str) -> None:
 
 async def _samples(gateway: Gateway, request: Request, platform_id: str) -> Response:
     sample = _sample(request.path_params["sample"])
-    partial = _flag(request, "partial")
-    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    known(request, "partial", "apart")
+    partial, apart = flag(request, "partial"), flag(request, "apart")
+    media_type = _media_type(request)
     if media_type not in MEDIA_TYPES:
         raise Refusal(415, "content-type", f"must be one of {', '.join(MEDIA_TYPES)}")
     body = await _body(gateway, request)
 
-    async def accept(receipt: Callable[[bytes], Receipt | None]) -> bytes:
-        policy, now = gateway.limits.policy, wall_ms()
-        found = await _parsed(sample, media_type, body, policy.max_rows, now)
+    async def accept(keep: Keep) -> bytes:
+        most = gateway.limits.policy.max_rows
+        now = wall_ms()
+        found = await _worked(len(body), lambda: parse(sample, media_type, body, most, now))
         if found.errors and not (partial and found.rows.num_rows):
             _count(platform_id, sample, 0, len(found.errors))
             raise Refusal(422, "rows", "must follow the contract", found.errors)
         wait = gateway.limits.rows(platform_id, found.rows.num_rows, time.monotonic())
         _not_too_many(wait, platform_id)
-        answer = _answer(found)
-        await _durable(gateway, Job(platform_id, sample, found.rows, receipt(answer)))
+        said = _answer(found.rows.num_rows, found.errors)
+        job = Job(platform_id, sample, found.rows, said, keep, apart)
+        answer = await durable(gateway, job)
         _count(platform_id, sample, found.rows.num_rows, len(found.errors))
         return answer
 
-    head = f"{sample.value} {partial} {media_type}\n".encode()
-    return await _once(gateway, request, platform_id, head + body, accept)
+    head = f"{'apart ' if apart else ''}{sample.value} {partial} {media_type}\n".encode()
+    return await once(gateway, request, platform_id, head + body, accept)
 
 
-async def _parsed(
-    sample: SampleType, media_type: str, body: bytes, max_rows: int, now_ms: int
-) -> Parsed:
+async def _correction(gateway: Gateway, request: Request, platform_id: str) -> Response:
+    """Withdraw what this platform sent, or put other rows in its place; whole or not at all."""
+    sample = _sample(request.path_params["sample"])
+    known(request)
+    if _media_type(request) != JSON:
+        raise Refusal(415, "content-type", f"must be {JSON}")
+    body = await _body(gateway, request)
+    here = Here(gateway.sources.name, gateway.sources.partitions)
+
+    async def accept(keep: Keep) -> bytes:
+        most = gateway.limits.policy.max_rows
+        now = wall_ms()
+        draft = await _worked(len(body), lambda: read_correction(sample, here, body, most, now))
+        _all_known(gateway, platform_id, draft.batches)
+        brought = draft.rows.num_rows if draft.rows is not None else 0
+        targets = len(draft.correction.targets)
+        limits, at_s = gateway.limits, time.monotonic()
+        _not_too_many(limits.corrections(platform_id, targets, at_s), platform_id)
+        _not_too_many(limits.rows(platform_id, brought, at_s), platform_id)
+        said = _answer(brought, [])
+        job = Job(platform_id, sample, draft.rows, said, keep, correction=draft.correction)
+        answer = await durable(gateway, job)
+        metrics.CORRECTIONS.labels(platform_id, sample.value).inc(targets)
+        _count(platform_id, sample, brought, 0)
+        return answer
+
+    head = f"correction {sample.value}\n".encode()
+    return await once(gateway, request, platform_id, head + body, accept)
+
+
+def _all_known(gateway: Gateway, platform_id: str, batches: tuple[BatchIdentity, ...]) -> None:
+    """Another platform's batch gets the answer of one that never was."""
+    for number, batch in enumerate(batches):
+        if batch.platform_id != platform_id or not gateway.reader.has_batch(batch):
+            raise Refusal(404, f"batches[{number}]", "is not known")
+
+
+async def _worked(size: int, work: Callable[[], T]) -> T:
     """A large body must not hold up the requests beside it."""
-    if len(body) > _LARGE_BODY:
-        return await asyncio.to_thread(parse, sample, media_type, body, max_rows, now_ms)
-    return parse(sample, media_type, body, max_rows, now_ms)
+    return await asyncio.to_thread(work) if size > _LARGE_BODY else work()
 
 
 async def _heartbeat(gateway: Gateway, request: Request, platform_id: str) -> Response:
-    final = _flag(request, "final")
-    await _durable(gateway, Job(platform_id, final=final))
+    known(request, "final")
+    final = flag(request, "final")
+    await durable(gateway, Job(platform_id, final=final))
     return _json(202, {"accepted": 0, "final": final})
-
-
-Accept = Callable[[Callable[[bytes], Receipt | None]], Awaitable[bytes]]
-
-
-async def _once(
-    gateway: Gateway, request: Request, platform_id: str, content: bytes, accept: Accept
-) -> Response:
-    """The same key with the same body gets the same answer and is written once."""
-    key = request.headers.get("idempotency-key")
-    if key is None:
-        return Response(await accept(lambda _: None), 202, media_type="application/json")
-    if not _IDEMPOTENCY_KEY.fullmatch(key):
-        rule = "must be 1 to 128 letters, digits or _.:-"
-        raise Refusal(422, "idempotency-key", rule)
-    digest = hashlib.sha256(content).digest()
-    slot = platform_id, key
-    if slot in gateway.under_way:
-        first_digest, first = gateway.under_way[slot]
-        _same_body(first_digest, digest)
-        return _again(await asyncio.shield(first))
-    known = gateway.reader.receipt(platform_id, key)
-    if known is not None:
-        _same_body(known[0].body, digest)
-        return _again(known[0].answer)
-    mine: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
-    gateway.under_way[slot] = digest, mine
-    try:
-        answer = await accept(lambda said: Receipt(platform_id, key, digest, said))
-        mine.set_result(answer)
-    except BaseException as error:
-        shared = error if isinstance(error, Refusal) else _try_again()
-        mine.set_exception(shared)
-        mine.exception()  # nobody else may be waiting for it
-        raise
-    finally:
-        del gateway.under_way[slot]
-    return Response(answer, 202, media_type="application/json")
-
-
-async def _durable(gateway: Gateway, job: Job) -> None:
-    """Return when the job is on disk. Raises Refusal 503 when it cannot be.
-
-    A client that goes away does not undo it: what was handed over is written down.
-    """
-    try:
-        gateway.intake.submit(job)
-        await asyncio.shield(asyncio.wrap_future(job.done))
-    except SpoolFullError:
-        raise Refusal(503, "gateway", "spool is full: Kafka is away", [], _RETRY_S) from None
-    except Exception:
-        raise _try_again() from None
-
-
-def _try_again() -> Refusal:
-    return Refusal(503, "gateway", "could not write it down: try again", [], _RETRY_S)
 
 
 async def _receipt(gateway: Gateway, request: Request, platform_id: str) -> Response:
     key = request.path_params["key"]
-    known = gateway.reader.receipt(platform_id, key) if _IDEMPOTENCY_KEY.fullmatch(key) else None
+    known = gateway.reader.receipt(platform_id, key) if IDEMPOTENCY_KEY.fullmatch(key) else None
     if known is None:
         raise Refusal(404, "key", "is not known")
     receipt, delivered = known
@@ -237,6 +203,7 @@ async def _status(gateway: Gateway, request: Request, platform_id: str) -> Respo
                 "max_body_bytes": policy.max_body,
                 "max_inflated_bytes": policy.max_inflated,
                 "max_rows": policy.max_rows,
+                "corrections_per_s": policy.corrections_per_s,
             },
         },
     )
@@ -284,34 +251,24 @@ def _sample(name: str) -> SampleType:
         raise Refusal(404, "path", "is not known") from None
 
 
-def _flag(request: Request, name: str) -> bool:
-    given = request.query_params.getlist(name)
-    if not given:
-        return False
-    if given not in (["true"], ["false"]):
-        raise Refusal(422, name, "must be true or false, once")
-    return given == ["true"]
+def _media_type(request: Request) -> str:
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
-def _answer(found: Parsed) -> bytes:
-    return msgspec.json.encode(
-        {
-            "accepted": found.rows.num_rows,
-            "refused": len(found.errors),
-            "rows": listed(found.errors),
-        }
-    )
+def _answer(accepted: int, errors: list[RowError]) -> Callable[[list[Place]], bytes]:
+    """What is said once it is known where the rows are."""
 
+    def said(places: list[Place]) -> bytes:
+        return msgspec.json.encode(
+            {
+                "accepted": accepted,
+                "refused": len(errors),
+                "rows": listed(errors),
+                "batches": places,
+            }
+        )
 
-def _same_body(first: bytes, second: bytes) -> None:
-    if first != second:
-        raise Refusal(409, "idempotency-key", "was used for another body")
-
-
-def _again(answer: bytes) -> Response:
-    metrics.REPEATED.inc()
-    headers = {"idempotent-replay": "true"}
-    return Response(answer, 202, headers, media_type="application/json")
+    return said
 
 
 def _count(platform_id: str, sample: SampleType, accepted: int, refused: int) -> None:

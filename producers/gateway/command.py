@@ -47,6 +47,9 @@ def gateway(
     spool_mb: Annotated[int, typer.Option(min=1, help="Accept no more beyond it, MB.")] = 1024,
     rows_per_s: Annotated[float, typer.Option(help="Per platform.")] = 50_000,
     requests_per_s: Annotated[float, typer.Option(help="Per platform.")] = 500,
+    corrections_per_s: Annotated[
+        float, typer.Option(help="Batches or sessions corrected, per platform.")
+    ] = 20,
     max_body: Annotated[int, typer.Option(min=1, help="Bytes of a request.")] = 4_000_000,
     max_inflated: Annotated[int, typer.Option(min=1, help="Bytes after gzip.")] = 16_000_000,
     group_ms: Annotated[float, typer.Option(min=0, max=1000, help="Gather a commit so long.")] = 25,
@@ -58,6 +61,9 @@ def gateway(
     202 means durable: the rows are on disk, will reach Kafka in order, and are there exactly once
     for whoever reads. SIGTERM finishes the requests and flushes; kill -9 at any moment loses
     nothing that was answered.
+
+    What was wrong is corrected by POST to /v1/corrections/<sample>: withdrawn, or replaced by other
+    rows, by the batch ids that its 202 named or by session and time range.
 
     Examples:
 
@@ -83,7 +89,11 @@ def gateway(
         sys.stderr.write(UNSIGNED + "\n")
     try:
         limits = LimitPolicy(
-            rows_per_s, requests_per_s, max_body=max_body, max_inflated=max_inflated
+            rows_per_s,
+            requests_per_s,
+            max_body=max_body,
+            max_inflated=max_inflated,
+            corrections_per_s=corrections_per_s,
         )
     except ValueError as error:
         raise UsageError(str(error)) from None

@@ -3,6 +3,9 @@
 When a batch fails, nothing more is handed over until everything in flight is settled; then the
 spool is read again from the oldest that Kafka does not have, under the same identities. A client
 that neither delivers nor fails (see producers/transport.py) is a failure too, and is replaced.
+
+A correction withdraws what stands before it in the log, so nothing of its topic-partition may be
+in flight beside it: what failed and is sent again would change sides.
 """
 
 from __future__ import annotations
@@ -10,6 +13,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +22,7 @@ from kafka import KafkaProducer
 from kafka import errors as kafka_errors
 
 from producers.gateway import metrics
-from producers.gateway.store import Reader, Stored
+from producers.gateway.store import Reader, Stored, Unsent
 from producers.kafka_client import end_client
 from schemas.signing import Signer
 from schemas.telemetry import MAX_BYTES
@@ -69,7 +73,8 @@ class Drain:
         self._path, self._connect, self._signer = path, connect, signer
         self._on_delivered: OnDelivered = lambda _: None
         self._changed = threading.Condition()
-        self._in_flight: dict[int, int] = {}
+        self._in_flight: dict[int, Unsent] = {}
+        self._correcting: set[int] = set()  # the corrections among them
         self._done: set[int] = set()
         self._failed: BaseException | None = None
         self._stop = False
@@ -137,26 +142,32 @@ class Drain:
             with self._changed:
                 if stored.id in self._done:
                     continue
-                while not self._changed.wait_for(self._has_room, _PAUSE_S):
+                may = partial(self._may_go, stored.batch)
+                while not self._changed.wait_for(may, _PAUSE_S):
                     self._check_stall()
                 if self._failed is not None or self._stop:
                     return last
-                if not self._in_flight:
-                    self._heard = time.monotonic()
-                self._in_flight[stored.id] = len(stored.batch.value)
+                self._lend(stored)
             self._hand_over(producer, stored)
             last = stored.id
         return page[-1].id if page else last
 
-    def _has_room(self) -> bool:
-        return (
-            self._failed is not None
-            or self._stop
-            or (
-                len(self._in_flight) < _MAX_IN_FLIGHT
-                and sum(self._in_flight.values()) < _MAX_BYTES_IN_FLIGHT
-            )
-        )
+    def _lend(self, stored: Stored) -> None:
+        if not self._in_flight:
+            self._heard = time.monotonic()
+        self._in_flight[stored.id] = stored.batch
+        if stored.batch.corrects:
+            self._correcting.add(stored.id)
+
+    def _may_go(self, batch: Unsent) -> bool:
+        if self._failed is not None or self._stop:
+            return True
+        sent = self._in_flight.values()
+        if len(sent) >= _MAX_IN_FLIGHT or sum(len(b.value) for b in sent) >= _MAX_BYTES_IN_FLIGHT:
+            return False
+        if batch.corrects:
+            return all(b.lane != batch.lane for b in sent)
+        return all(self._in_flight[c].lane != batch.lane for c in self._correcting)
 
     def _hand_over(self, producer: KafkaProducer, stored: Stored) -> None:
         batch, headers = stored.batch, stored.batch.headers
@@ -175,7 +186,8 @@ class Drain:
     def _on_ack(self, number: int, _metadata: Any) -> None:
         with self._changed:
             self._heard = time.monotonic()
-            size = self._in_flight.pop(number, 0)
+            sent = self._in_flight.pop(number, None)
+            self._correcting.discard(number)
             self._done.add(number)
             if len(self._done) > 2 * _REMEMBERED:
                 self._done = set(sorted(self._done)[_REMEMBERED:])
@@ -183,12 +195,13 @@ class Drain:
             self._changed.notify_all()
         metrics.KAFKA_UP.set(1)
         metrics.DELIVERED.inc()
-        self._on_delivered([(number, size)])
+        self._on_delivered([(number, len(sent.value) if sent else 0)])
 
     def _on_error(self, number: int, error: BaseException) -> None:
         with self._changed:
             self._heard = time.monotonic()
             self._in_flight.pop(number, None)
+            self._correcting.discard(number)
             self._failed = error
             self._changed.notify_all()
 
@@ -215,6 +228,7 @@ class Drain:
         """What a closed client held is read from the spool again."""
         with self._changed:
             self._in_flight.clear()
+            self._correcting.clear()
             self._failed = None
 
     def _say(self, error: BaseException) -> None:

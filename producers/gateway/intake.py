@@ -19,6 +19,8 @@ import structlog
 
 from producers.batcher import SealedBatch
 from producers.gateway import metrics
+from producers.gateway.correction import Correction
+from producers.gateway.places import Place, place_of
 from producers.gateway.sources import Sources
 from producers.gateway.store import Receipt, Store, Unsent
 from producers.pacing import wall_ms
@@ -32,11 +34,13 @@ _HOUR_MS = 3_600_000
 @dataclass(frozen=True, slots=True)
 class IntakePolicy:
     """`group_ms`: how long a group gathers; `spool_bytes`: no more is accepted beyond it;
-    `receipt_ms`: how long an idempotency key is remembered."""
+    `receipt_ms`: how long an idempotency key is remembered; `number_ms`: how long a batch can be
+    named by a correction, which is how long the regulator keeps its rows."""
 
     group_ms: float = 25
     spool_bytes: int = 1 << 30
     receipt_ms: int = 24 * _HOUR_MS
+    number_ms: int = 30 * 24 * _HOUR_MS
     poll_s: float = 0.5
 
 
@@ -46,14 +50,23 @@ class SpoolFullError(Exception):
 
 @dataclass(slots=True)
 class Job:
-    """Rows of one request (None: the platform is only heard from; `final`: for the last time)."""
+    """Rows of one request (None: the platform is only heard from; `final`: for the last time).
+
+    `apart`: in batches of their own. With a `correction` the rows stand in the place of what it
+    withdraws. `answer` says where the rows are and `receipt` keeps that under the request's key;
+    `done` is the answer.
+    """
 
     platform_id: str
     sample: SampleType | None = None
     rows: pa.RecordBatch | None = None
-    receipt: Receipt | None = None
+    answer: Callable[[list[Place]], bytes] = lambda _: b""
+    receipt: Callable[[bytes], Receipt | None] = lambda _: None
+    apart: bool = False
+    correction: Correction | None = None
     final: bool = False
-    done: Future[None] = field(default_factory=Future)
+    places: list[Place] = field(default_factory=list)
+    done: Future[bytes] = field(default_factory=Future)
 
     @property
     def bytes(self) -> int:
@@ -115,15 +128,17 @@ class Intake:
             jobs, delivered, stopping = self._gather()
             began = time.perf_counter()
             try:
-                self._write(jobs)
+                answers = self._write(jobs)
             except Exception as error:
                 # Whatever it was, the group is not written: its requests are told, the numbers
                 # that it used are never seen, and the next group finds a working state.
                 log.exception("a group could not be written", jobs=len(jobs))
                 self._renew()
-                _resolve(jobs, error)
+                for job in jobs:
+                    job.done.set_exception(error)
             else:
-                _resolve(jobs, None)
+                for job, answer in zip(jobs, answers, strict=True):
+                    job.done.set_result(answer)
             self._tidy(delivered)
             if jobs:
                 metrics.GROUPS.observe(time.perf_counter() - began)
@@ -144,30 +159,55 @@ class Intake:
             self._waiting_bytes = 0
             return jobs, delivered, self._stopping
 
-    def _write(self, jobs: list[Job]) -> None:
+    def _write(self, jobs: list[Job]) -> list[bytes]:
+        """Returns the answers when everything is durable."""
         now = wall_ms()
         sealed = self._sealed(jobs, now)
-        receipts = [j.receipt for j in jobs if j.receipt is not None]
+        answers = [j.answer(j.places) for j in jobs]
+        kept = [j.receipt(a) for j, a in zip(jobs, answers, strict=True)]
+        receipts = [r for r in kept if r is not None]
         if sealed or receipts:
-            self._store.commit([_unsent(b) for b in sealed], receipts, now)
+            named = [b.header.identity for b in sealed if b.header.rows or b.header.supersedes]
+            self._store.commit([_unsent(b) for b in sealed], receipts, now, named)
         if sealed:
             self._on_commit()
+        return answers
 
     def _sealed(self, jobs: list[Job], now_ms: int) -> list[SealedBatch]:
-        sealed: list[SealedBatch] = []
-        groups: dict[tuple[str, SampleType], list[pa.RecordBatch]] = defaultdict(list)
+        """Samples first: of requests at the same time none was answered before another."""
+        sealed = self._samples(jobs, now_ms)
         for job in jobs:
-            if job.sample is not None and job.rows is not None and job.rows.num_rows:
-                groups[job.platform_id, job.sample].append(job.rows)
-            else:
-                self._sources.of(job.platform_id).alive(now_ms)
-        for (platform_id, sample), tables in groups.items():
-            sealed += self._sources.of(platform_id).add(sample, tables, now_ms)
+            if job.correction is not None and job.sample is not None:
+                source = self._sources.of(job.platform_id)
+                batches = source.correct(job.sample, job.rows, job.correction, now_ms)
+                job.places = [place_of(b) for b in batches]
+                sealed += batches
         sealed += self._sources.poll(now_ms)
         for job in jobs:
             if job.final:
                 sealed += self._sources.of(job.platform_id).goodbye(now_ms)
         metrics.PLATFORMS.set(len(self._sources))
+        return sealed
+
+    def _samples(self, jobs: list[Job], now_ms: int) -> list[SealedBatch]:
+        """Rows of one platform and sample type together, but for those that want to be apart."""
+        groups: dict[tuple[str, SampleType, int], list[tuple[Job, pa.RecordBatch]]]
+        groups = defaultdict(list)
+        for number, job in enumerate(jobs, 1):
+            if job.correction is not None:
+                continue
+            if job.sample is not None and job.rows is not None and job.rows.num_rows:
+                group = job.platform_id, job.sample, number if job.apart else 0
+                groups[group].append((job, job.rows))
+            else:
+                self._sources.of(job.platform_id).alive(now_ms)
+        sealed: list[SealedBatch] = []
+        for (platform_id, sample, _), members in groups.items():
+            tables = [rows for _, rows in members]
+            batches, places = self._sources.of(platform_id).add(sample, tables, now_ms)
+            for (job, _), where in zip(members, places, strict=True):
+                job.places = where
+            sealed += batches
         return sealed
 
     def _renew(self) -> None:
@@ -185,7 +225,8 @@ class Intake:
                 self._store.remove(delivered)
             if now >= self._next_expiry:
                 self._next_expiry = now + _HOUR_MS
-                self._store.expire(now - self._policy.receipt_ms)
+                policy = self._policy
+                self._store.expire(now - policy.receipt_ms, now - policy.number_ms)
         except sqlite3.Error:
             log.exception("the spool could not be tidied")
             self.delivered(delivered)
@@ -195,11 +236,3 @@ class Intake:
 def _unsent(batch: SealedBatch) -> Unsent:
     ident = batch.header.identity
     return Unsent(ident.topic, ident.partition, to_headers(batch.header), batch.value)
-
-
-def _resolve(jobs: list[Job], error: Exception | None) -> None:
-    for job in jobs:
-        if error is None:
-            job.done.set_result(None)
-        else:
-            job.done.set_exception(error)

@@ -9,7 +9,9 @@ from dataclasses import dataclass, field
 class LimitPolicy:
     """Per platform and second; a burst of `burst_s` seconds is allowed. Sizes are per request.
 
-    `max_body` bounds what comes over the wire and `max_inflated` what gzip makes of it, bytes.
+    A correction is one batch or session named: each waits for Kafka, and makes the regulator's
+    reads longer. `max_body` bounds what comes over the wire and `max_inflated` what gzip makes of
+    it, bytes.
     """
 
     rows_per_s: float = 50_000
@@ -17,10 +19,12 @@ class LimitPolicy:
     burst_s: float = 2
     max_body: int = 4_000_000
     max_inflated: int = 16_000_000
+    corrections_per_s: float = 20
     max_rows: int = 20_000  # a code column's dictionary has int16 indices: below 32,767
 
     def __post_init__(self) -> None:
-        if min(self.rows_per_s, self.requests_per_s, self.burst_s) <= 0:
+        rates = self.rows_per_s, self.requests_per_s, self.corrections_per_s, self.burst_s
+        if min(rates) <= 0:
             raise ValueError("rates must be above 0")
         if not 1 <= self.max_rows <= 32_000:
             raise ValueError("max_rows must be from 1 to 32,000")
@@ -56,6 +60,7 @@ class Limits:
     policy: LimitPolicy
     _rows: dict[str, TokenBucket] = field(default_factory=dict)
     _requests: dict[str, TokenBucket] = field(default_factory=dict)
+    _corrections: dict[str, TokenBucket] = field(default_factory=dict)
 
     def request(self, platform_id: str, now_s: float) -> float:
         """Seconds to wait before one more request, 0 when it may pass."""
@@ -64,6 +69,11 @@ class Limits:
     def rows(self, platform_id: str, count: int, now_s: float) -> float:
         """Seconds to wait before so many rows, 0 when they may pass."""
         return self._take(self._rows, self.policy.rows_per_s, platform_id, count, now_s)
+
+    def corrections(self, platform_id: str, count: int, now_s: float) -> float:
+        """Seconds to wait before so many corrections, 0 when they may pass."""
+        rate = self.policy.corrections_per_s
+        return self._take(self._corrections, rate, platform_id, count, now_s)
 
     def _take(
         self,

@@ -17,6 +17,10 @@ ROWS = Counter(
     "livewatch_gateway_rows", "Rows accepted or refused, by platform and sample type",
     ["platform", "sample", "outcome"], registry=REGISTRY,
 )  # fmt: skip
+CORRECTIONS = Counter(
+    "livewatch_gateway_corrections", "Corrections accepted: one for each batch or session named",
+    ["platform", "sample"], registry=REGISTRY,
+)  # fmt: skip
 LIMITED = Counter(
     "livewatch_gateway_limited_requests", "Requests answered 429", ["platform"], registry=REGISTRY
 )

@@ -5,9 +5,12 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
+from producers.gateway.correction import LAST_MS, MAX_BATCHES
 from producers.gateway.parse import ARROW_STREAM, JSON, NDJSON
+from producers.gateway.places import BATCH_ID
+from schemas import codes
 from schemas.generate import json_schema
-from schemas.telemetry import MINOR, VERSION, SampleType, columns
+from schemas.telemetry import MINOR, PSEUDONYM, VERSION, SampleType, columns
 
 Schema = dict[str, Any]
 
@@ -27,6 +30,7 @@ def document() -> Schema:
         "security": [{"key": []}],
         "paths": {
             **{f"/v1/samples/{t.value}": {"post": _post(t)} for t in SampleType},
+            **{f"/v1/corrections/{t.value}": {"post": _correct(t)} for t in SampleType},
             "/v1/heartbeat": {"post": _HEARTBEAT},
             "/v1/receipts/{key}": {"get": _RECEIPT},
             "/v1/status": {"get": _STATUS},
@@ -47,11 +51,21 @@ _ABOUT = (
     "Telemetry of live commerce by HTTP. 202 means that the rows are on disk and will reach the "
     "regulator exactly once. A retry with the same Idempotency-Key and body gets the same answer "
     "and writes nothing. Without `partial=true` one bad row refuses the request and nothing of it "
-    "is taken. Errors name the row, the field and the rule, never the value."
+    "is taken. What was sent can be withdrawn or replaced (`/v1/corrections`), by the ids of the "
+    "batches that its 202 named or by session and time. Errors name the row, the field and the "
+    "rule, never the value."
 )
 _RETRY_AFTER: Schema = {
     "description": "Seconds to wait", "required": True, "schema": {"type": "integer", "minimum": 1}
 }  # fmt: skip
+_LIMITS = (
+    "rows_per_s",
+    "requests_per_s",
+    "max_body_bytes",
+    "max_inflated_bytes",
+    "max_rows",
+    "corrections_per_s",
+)
 _KEY_SCHEMA: Schema = {"type": "string", "pattern": "^[A-Za-z0-9_.:-]{1,128}$"}
 
 
@@ -85,29 +99,21 @@ _COMMON: Schema = {
 
 
 def _post(sample: SampleType) -> Schema:
-    rows = _ref(f"{sample.value}_row")
-    either = {
-        "oneOf": [{"type": "array", "items": rows}, _ref(f"{sample.value}_columns")],
-    }
     line = {"type": "string", "description": "One row as JSON a line"}
     stream = {"type": "string", "format": "binary", "description": "One record batch"}
     return {
         "operationId": f"send_{sample.value}",
         "summary": f"Send {sample.value}",
         "parameters": [
-            {
-                "name": "partial",
-                "in": "query",
-                "description": "Take the good rows and report the others",
-                "schema": {"type": "boolean"},
-            },
+            _switch("partial", "Take the good rows and report the others"),
+            _switch("apart", "In batches of its own, which can be withdrawn by their ids"),
             {"name": "Idempotency-Key", "in": "header", "schema": _KEY_SCHEMA},
         ],
         "requestBody": {
             "required": True,
             "description": "Also gzip, with Content-Encoding",
             "content": {
-                JSON: {"schema": either},
+                JSON: {"schema": _rows(sample)},
                 NDJSON: {"schema": line},
                 ARROW_STREAM: {"schema": stream},
             },
@@ -121,6 +127,43 @@ def _post(sample: SampleType) -> Schema:
             "422": _error("Rows, a header or a parameter do not follow the contract"),
         },
     }
+
+
+def _correct(sample: SampleType) -> Schema:
+    body = _object(
+        reason={"type": "string", "enum": sorted(codes.REASONS.codes)},
+        supersedes={"oneOf": [_ref("Batches"), _ref("Span")]},
+    )
+    body["properties"]["rows"] = _rows(sample)
+    return {
+        "operationId": f"correct_{sample.value}",
+        "summary": f"Withdraw {sample.value} that were sent, or put other rows in their place",
+        "parameters": [{"name": "Idempotency-Key", "in": "header", "schema": _KEY_SCHEMA}],
+        "requestBody": {
+            "required": True,
+            "description": "What is withdrawn and why; rows, if any, take its place. Also gzip",
+            "content": {JSON: {"schema": body}},
+        },
+        "responses": {
+            "202": _reply("On disk, whole", _ref("Accepted")),
+            **_COMMON,
+            "404": _error("This platform has sent no such batch, or too long ago"),
+            "409": _error("The idempotency key was used for another body"),
+            "413": _error("Too large, before or after inflation, or too many rows"),
+            "415": _error("Not JSON, or an encoding that is not gzip"),
+            "422": _error("A field, a row or a header does not follow the contract"),
+        },
+    }
+
+
+def _rows(sample: SampleType) -> Schema:
+    rows = {"type": "array", "items": _ref(f"{sample.value}_row")}
+    return {"oneOf": [rows, _ref(f"{sample.value}_columns")]}
+
+
+def _switch(name: str, description: str) -> Schema:
+    schema = {"type": "boolean"}
+    return {"name": name, "in": "query", "description": description, "schema": schema}
 
 
 _HEARTBEAT: Schema = {
@@ -166,6 +209,13 @@ def _object(**properties: Schema) -> Schema:
 
 _COUNT: Schema = {"type": "integer", "minimum": 0}
 _TEXT: Schema = {"type": "string"}
+_TIME: Schema = {
+    "anyOf": [
+        {"type": "integer", "minimum": 0, "maximum": LAST_MS},
+        {"type": "string", "format": "date-time"},
+    ]
+}
+_BATCH_ID: Schema = {"type": "string", "pattern": BATCH_ID}
 
 
 def _schemas() -> Schema:
@@ -173,11 +223,15 @@ def _schemas() -> Schema:
     errors = {"type": "array", "items": _ref("RowError"), "maxItems": 100}
     error = _object(error=_object(field=_TEXT, rule=_TEXT))
     error["properties"] |= {"refused": _COUNT, "rows": errors}
-    limits = ("rows_per_s", "requests_per_s", "max_body_bytes", "max_inflated_bytes", "max_rows")
     shapes: Schema = {
         "RowError": row_error,
         "Error": error,
-        "Accepted": _object(accepted=_COUNT, refused=_COUNT, rows=errors),
+        "Accepted": _object(
+            accepted=_COUNT,
+            refused=_COUNT,
+            rows=errors,
+            batches={"type": "array", "items": _ref("Place")},
+        ),
         "Heartbeat": _object(accepted=_COUNT, final={"type": "boolean"}),
         "Receipt": _object(
             state={"type": "string", "enum": ["spooled", "delivered"]}, answer=_ref("Accepted")
@@ -186,9 +240,10 @@ def _schemas() -> Schema:
             platform_id=_TEXT,
             active={"type": "boolean"},
             watermark_ms=_COUNT,
-            limits=_object(**{key: {"type": "number", "minimum": 0} for key in limits}),
+            limits=_object(**{key: {"type": "number", "minimum": 0} for key in _LIMITS}),
         ),
         "State": _object(status=_TEXT),
+        **_named(),
     }
     for sample in SampleType:
         shapes |= {
@@ -196,6 +251,21 @@ def _schemas() -> Schema:
             f"{sample.value}_columns": _column_arrays(sample),
         }
     return shapes
+
+
+def _named() -> Schema:
+    """What names rows that were sent before."""
+    place = _object(id=_BATCH_ID, rows=_COUNT, shared={"type": "boolean"})
+    place["description"] = (
+        "So many of the request's rows are in this batch; shared: those of other requests are, too"
+    )
+    ids = {"type": "array", "items": _BATCH_ID, "minItems": 1, "maxItems": MAX_BATCHES}
+    span = {"session_id": {"type": "string", "pattern": PSEUDONYM}, "from": _TIME, "to": _TIME}
+    span_of = _object(**span)
+    span_of["description"] = "Rows of one session with event times in [from, to)"
+    batches = _object(batches=ids)
+    batches["description"] = "All rows of these batches, as the 202 named them"
+    return {"Place": place, "Batches": batches, "Span": span_of}
 
 
 def _column_arrays(sample: SampleType) -> Schema:

@@ -25,7 +25,7 @@ JSON, NDJSON = "application/json", "application/x-ndjson"
 ARROW_STREAM = "application/vnd.apache.arrow.stream"
 MEDIA_TYPES = (JSON, NDJSON, ARROW_STREAM)
 UNKNOWN_FIELD = "has a field that the contract does not list"
-_TIME_RULE = "must be whole ms since 1970 or an ISO 8601 time with its offset"
+TIME_RULE = "must be whole ms since 1970 or an ISO 8601 time with its offset"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MAX_TIME = 1 << 53  # what JSON carries exactly
 
@@ -50,7 +50,7 @@ def parse(sample: SampleType, media_type: str, body: bytes, max_rows: int, now_m
         raise Refusal(415, "content-type", f"must be one of {', '.join(MEDIA_TYPES)}")
     try:
         found = fast(sample, body)
-    except _BAD_JSON:
+    except BAD_JSON:
         return _row_by_row(sample, slow(body), max_rows, now_ms)
     _bounded(len(found[0]), max_rows)
     return _split(_table(sample, found), sample, now_ms)
@@ -58,14 +58,20 @@ def parse(sample: SampleType, media_type: str, body: bytes, max_rows: int, now_m
 
 # -- the good path ----------------------------------------------------------------------------
 
-_BAD_JSON = (msgspec.MsgspecError, UnicodeError, ValueError, OverflowError, RecursionError)
+BAD_JSON = (msgspec.MsgspecError, UnicodeError, ValueError, OverflowError, RecursionError)
 _Columns = list[Sequence[Any]]
+
+
+#: What a time may be; `ms_of` makes ms of it.
+EVENT_TIME: Any = (
+    Annotated[int, msgspec.Meta(ge=-_MAX_TIME, le=_MAX_TIME)]
+    | Annotated[datetime, msgspec.Meta(tz=True)]
+)
 
 
 def _type_of(column: Column) -> Any:
     if column.name == "event_time":
-        whole = Annotated[int, msgspec.Meta(ge=-_MAX_TIME, le=_MAX_TIME)]
-        return whole | Annotated[datetime, msgspec.Meta(tz=True)]
+        return EVENT_TIME
     kind: Any = str
     if column.maximum is not None:
         kind = Annotated[int, msgspec.Meta(ge=0, le=column.maximum)]
@@ -142,11 +148,12 @@ def _array(field: pa.Field, values: Sequence[Any]) -> pa.Array:
     if pa.types.is_dictionary(field.type):
         return pa.array(values, pa.utf8()).dictionary_encode().cast(field.type)
     if pa.types.is_timestamp(field.type):
-        return pa.array([_ms(v) for v in values], pa.int64()).cast(field.type)
+        return pa.array([ms_of(v) for v in values], pa.int64()).cast(field.type)
     return pa.array(values, field.type)
 
 
-def _ms(value: int | datetime) -> int:
+def ms_of(value: int | datetime) -> int:
+    """Ms since 1970 of an `EVENT_TIME`."""
     if isinstance(value, int):
         return value
     since = value - _EPOCH
@@ -218,7 +225,7 @@ def _ndjson_any(body: bytes) -> list[Any]:
 def _decoded(decode: Callable[[bytes], Any], body: bytes) -> Any:
     try:
         return decode(body)
-    except _BAD_JSON:
+    except BAD_JSON:
         raise Refusal(400, "body", "is not readable JSON in UTF-8") from None
 
 
@@ -269,7 +276,7 @@ def _fault(row: Any, wanted: tuple[Column, ...], names: frozenset[str]) -> tuple
 def _fits(column: Column, value: Any) -> bool:
     try:
         msgspec.convert(value, _TYPES[column.name])
-    except _BAD_JSON:
+    except BAD_JSON:
         return False
     return True
 
@@ -280,7 +287,7 @@ _TYPES = {c.name: _type_of(c) for t in SampleType for c in columns(t)}
 def _rule(column: Column) -> str:
     null = " or null" if column.nullable else ""
     if column.name == "event_time":
-        return _TIME_RULE
+        return TIME_RULE
     if column.maximum is not None:
         return f"must be a whole number from 0 to {column.maximum}{null}"
     if pa.types.is_boolean(column.type):

@@ -17,10 +17,11 @@ from producers.connect import connect
 from producers.errors import TransportError, UsageError
 from producers.gateway import metrics
 from producers.gateway.api_keys import ApiKeyFile
-from producers.gateway.app import Gateway, build
+from producers.gateway.app import build
 from producers.gateway.drain import Drain, kafka_producer
 from producers.gateway.intake import Intake, IntakePolicy
 from producers.gateway.limits import LimitPolicy, Limits
+from producers.gateway.parts import Gateway
 from producers.gateway.sources import SourcePolicy, Sources
 from producers.gateway.store import Reader, Store
 from producers.gateway.tls import TlsProtocol

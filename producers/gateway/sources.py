@@ -10,10 +10,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from producers.batcher import Batcher, SealedBatch, SealPolicy
+from producers.gateway.correction import Correction
+from producers.gateway.places import Place, Shards, place_rows
 from schemas.sharding import shards_of_column
 from schemas.telemetry import MAX_ROWS, SampleType
 
@@ -51,15 +54,37 @@ class PlatformSource:
 
     def add(
         self, sample: SampleType, tables: list[pa.RecordBatch], now_ms: int
-    ) -> list[SealedBatch]:
-        """Rows of one sample type, by partition. What they filled; `poll` seals the rest."""
+    ) -> tuple[list[SealedBatch], list[list[Place]]]:
+        """Rows of one sample type, a table a request: the batches, and where each request's are."""
         rows = tables[0] if len(tables) == 1 else pa.concat_batches(tables)
         self._heard(now_ms)
         newest = pc.max(rows.column(0).cast(pa.int64())).as_py()
+        shards = shards_of_column(rows.column(_SESSION), self._partitions)
         sealed: list[SealedBatch] = []
-        for partition, part in split(rows, self._partitions):
+        for partition, part in split(rows, shards, self._partitions):
             sealed += self._batcher.add(sample, partition, part, now_ms)
         self._batcher.advance(min(newest, now_ms) - self._policy.lag_ms)
+        sealed += self._batcher.flush(now_ms)
+        ends = np.cumsum([t.num_rows for t in tables])[:-1]
+        return sealed, place_rows(np.split(shards, ends), sealed)
+
+    def correct(
+        self, sample: SampleType, rows: pa.RecordBatch | None, what: Correction, now_ms: int
+    ) -> list[SealedBatch]:
+        """A batch for each thing withdrawn; the rows of a partition come with its last one.
+
+        It speaks of the past: the watermark stays, and the platform is not heard by it.
+        """
+        parts: dict[int, pa.RecordBatch] = {}
+        if rows is not None and rows.num_rows:
+            shards = shards_of_column(rows.column(_SESSION), self._partitions)
+            parts = dict(split(rows, shards, self._partitions))
+        last = dict(what.targets)
+        sealed: list[SealedBatch] = []
+        for partition, target in what.targets:
+            brought = parts.get(partition) if target == last[partition] else None
+            why = target, what.reason
+            sealed += self._batcher.correct(sample, partition, brought, why, now_ms)
         return sealed
 
     def alive(self, now_ms: int) -> None:
@@ -73,7 +98,7 @@ class PlatformSource:
         return self._batcher.close(now_ms, now_ms, final=True)
 
     def poll(self, now_ms: int) -> list[SealedBatch]:
-        """What has not been sealed yet, and heartbeats where they are due."""
+        """Heartbeats where they are due."""
         return self._batcher.poll(now_ms) if self.active(now_ms) else []
 
     def _heard(self, now_ms: int) -> None:
@@ -84,8 +109,8 @@ class Sources:
     """The sources of this run of the gateway, by platform."""
 
     def __init__(self, name: str, epoch: int, partitions: int, policy: SourcePolicy) -> None:
-        self._source = f"gw-{name}"
-        self._partitions, self._policy = partitions, policy
+        self.name = f"gw-{name}"
+        self.partitions, self._policy = partitions, policy
         self.epoch = epoch
         self._by_platform: dict[str, PlatformSource] = {}
 
@@ -94,7 +119,7 @@ class Sources:
         found = self._by_platform.get(platform_id)
         if found is None:
             found = PlatformSource(
-                platform_id, self._source, self.epoch, self._partitions, self._policy
+                platform_id, self.name, self.epoch, self.partitions, self._policy
             )
             self._by_platform[platform_id] = found
         return found
@@ -115,9 +140,10 @@ class Sources:
         return len(self._by_platform)
 
 
-def split(rows: pa.RecordBatch, partitions: int) -> Iterable[tuple[int, pa.RecordBatch]]:
-    """Rows by the partition of their session, in their order."""
-    shards = shards_of_column(rows.column(_SESSION), partitions)
+def split(
+    rows: pa.RecordBatch, shards: Shards, partitions: int
+) -> Iterable[tuple[int, pa.RecordBatch]]:
+    """Rows by their partition, shape (rows,), in their order."""
     order = shards.argsort(kind="stable")
     ordered = rows.take(pa.array(order))
     ends = shards[order].searchsorted(range(partitions), side="right").tolist()

@@ -1,4 +1,5 @@
-"""What the gateway has accepted, on disk: batches not yet with Kafka, and answers by key.
+"""What the gateway has accepted, on disk: batches not yet with Kafka, answers by key, and up to
+which number each platform has batches, so that a correction can only name what there is.
 
 One SQLite file in WAL mode, with `synchronous=FULL`: when `commit` returns, the rows survive a
 kill -9 and a power cut. One thread writes (`Store`); readers have connections of their own.
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from producers.errors import PushError
+from schemas.identity import BatchIdentity
 
 Headers = list[tuple[str, bytes]]
 _SCHEMA = """
@@ -22,6 +24,10 @@ CREATE TABLE IF NOT EXISTS batches (
 CREATE TABLE IF NOT EXISTS receipts (
   platform_id TEXT NOT NULL, key TEXT NOT NULL, body BLOB NOT NULL, answer BLOB NOT NULL,
   last_id INTEGER NOT NULL, at_ms INTEGER NOT NULL, PRIMARY KEY (platform_id, key)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS numbers (
+  platform_id TEXT NOT NULL, source TEXT NOT NULL, epoch INTEGER NOT NULL, topic TEXT NOT NULL,
+  partition INTEGER NOT NULL, last INTEGER NOT NULL, at_ms INTEGER NOT NULL,
+  PRIMARY KEY (platform_id, source, epoch, topic, partition)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
 """
 
@@ -35,6 +41,15 @@ class Unsent:
     partition: int
     headers: Headers
     value: bytes
+
+    @property
+    def lane(self) -> tuple[str, int]:
+        return self.topic, self.partition
+
+    @property
+    def corrects(self) -> bool:
+        """Whether it withdraws what stands before it."""
+        return any(name == "ce_supersedes" for name, _ in self.headers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +94,14 @@ class Store:
         """Bytes of batches that Kafka does not have yet."""
         return self._used
 
-    def commit(self, batches: Sequence[Unsent], receipts: Iterable[Receipt], now_ms: int) -> None:
-        """All of it or nothing, durable on return."""
+    def commit(
+        self,
+        batches: Sequence[Unsent],
+        receipts: Iterable[Receipt],
+        now_ms: int,
+        named: Iterable[BatchIdentity] = (),
+    ) -> None:
+        """All of it or nothing, durable on return. `named`: batches that platforms are told of."""
         with self._db:
             for b in batches:
                 headers = json.dumps([(n, v.decode()) for n, v in b.headers])
@@ -94,6 +115,7 @@ class Store:
                 "INSERT INTO receipts VALUES (?, ?, ?, ?, ?, ?)",
                 [(r.platform_id, r.key, r.body, r.answer, last, now_ms) for r in receipts],
             )
+            self._db.executemany(_NUMBER, [(*_lane(n), n.sequence, now_ms) for n in named])
         self._used += sum(len(b.value) for b in batches)
 
     def remove(self, delivered: Sequence[tuple[int, int]]) -> None:
@@ -102,10 +124,11 @@ class Store:
             self._db.executemany("DELETE FROM batches WHERE id = ?", [(i,) for i, _ in delivered])
         self._used -= sum(size for _, size in delivered)
 
-    def expire(self, before_ms: int) -> None:
-        """Forget receipts that are older."""
+    def expire(self, receipts_ms: int, numbers_ms: int) -> None:
+        """Forget receipts, and numbers of batches, from before these times."""
         with self._db:
-            self._db.execute("DELETE FROM receipts WHERE at_ms < ?", (before_ms,))
+            self._db.execute("DELETE FROM receipts WHERE at_ms < ?", (receipts_ms,))
+            self._db.execute("DELETE FROM numbers WHERE at_ms < ?", (numbers_ms,))
 
     def next_epoch(self, now_ms: int) -> int:
         """An epoch for this run that no earlier run has had, even if the clock went back."""
@@ -152,10 +175,23 @@ class Reader:
         ).fetchone()
         return (Receipt(platform_id, key, row[0], row[1]), bool(row[2])) if row else None
 
+    def has_batch(self, batch: BatchIdentity) -> bool:
+        """Whether this platform has been given a batch of that name, or one after it."""
+        found = self._db.execute(
+            "SELECT last FROM numbers WHERE platform_id = ? AND source = ? AND epoch = ?"
+            " AND topic = ? AND partition = ?",
+            _lane(batch),
+        ).fetchone()
+        return found is not None and batch.sequence <= found[0]
+
     def close(self) -> None:
         self._db.close()
 
 
+_NUMBER = (
+    "INSERT INTO numbers VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE"
+    " SET last = excluded.last, at_ms = excluded.at_ms"
+)
 _USED = "SELECT coalesce(sum(length(value)), 0) FROM batches"
 
 
@@ -164,6 +200,10 @@ def connect(path: Path) -> sqlite3.Connection:
     db = sqlite3.connect(path, timeout=10, check_same_thread=False)
     db.execute("PRAGMA synchronous=FULL")
     return db
+
+
+def _lane(batch: BatchIdentity) -> tuple[str, str, int, str, int]:
+    return batch.platform_id, batch.source, batch.epoch, batch.topic, batch.partition
 
 
 def _headers(text: str) -> Headers:
