@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .protocol import BIN_MS, Bin, Bools, Floats, Ints, Scores
+from .protocol import BIN_MS, Bin, Bools, Floats, Inputs, Ints, Scores
 from .table import Rule
 
 _NEVER = -1
@@ -49,7 +49,20 @@ class Cluster:
         count = self._ring[within, :n].sum(axis=0, dtype=np.float64)
         # What came is counted although it is not known whether all came; only its absence is not.
         score = np.where(bin_.known | (new > 0), count, np.nan)
-        return Scores(score, count, count, self._usual(bin_, count), bin_.column("orders"))
+        usual, orders = self._usual(bin_, count), bin_.column("orders")
+        return Scores(score, count, count, usual, orders, inputs=self._inputs(within))
+
+    def _inputs(self, within: Bools) -> Inputs:
+        """Start (ms) and count of each unit of the window, the oldest first."""
+        places = np.flatnonzero(within)
+        places = places[np.argsort(self._stamp[places])]
+        starts = self._stamp[places] * self._unit_ms - _SHANGHAI_MS
+        return lambda slot: {
+            "units": [
+                [int(start), int(self._ring[at, slot])]
+                for start, at in zip(starts, places, strict=True)
+            ]
+        }
 
     def _usual(self, bin_: Bin, count: Floats) -> Floats:
         if not self.rule.baseline:
