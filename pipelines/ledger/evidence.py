@@ -23,6 +23,10 @@ Event = dict[str, Any]
 Query = Callable[[str, dict[str, Any]], list[tuple[Any, ...]]]
 
 
+WIDER = "SELECT wider_id FROM v_flag_wider WHERE flag_id = %(f)s"
+"""The flag of its merchant or cell, of a session's flag; no row where there is none."""
+
+
 def events_sql(columns: Sequence[str]) -> str:
     """The events of flag %(f)s with times in ms, in order."""
     shown = [f"toUnixTimestamp64Milli({c})" if c in TIMES else c for c in columns]
@@ -40,14 +44,21 @@ def events_of(query: Query, flag_id: str) -> list[Event]:
 
 
 def evidence(
-    file: FlagFile, events: Sequence[Event], entries: Sequence[Mapping[str, Any]], now_ms: int
+    file: FlagFile,
+    events: Sequence[Event],
+    entries: Sequence[Mapping[str, Any]],
+    now_ms: int,
+    wider: str | None = None,
 ) -> dict[str, Any]:
-    """The document. `entries` are the ledger's about this flag, as `entry_json` gives them."""
+    """The document. `entries` are the ledger's about this flag, as `entry_json` gives them; `wider`
+    is the flag that `WIDER` finds for one of a session.
+    """
     bound = {e["details"]["digest"]: e["seq"] for e in entries if e["details"].get("digest")}
     return {
         "document": "livewatch evidence 1",
         "made_at": iso(now_ms),
         "file": as_json(file),
+        "wider_flag": file.parent_id or wider,
         "decisions": [_decision(event, bound) for event in events],
         "entries": [dict(entry) for entry in entries],
     }

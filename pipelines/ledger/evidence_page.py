@@ -23,8 +23,8 @@ def page(document: Mapping[str, Any]) -> str:
     risen = [d for d in document["decisions"] if d["event"] in ("opened", "escalated")]
     plots = [plot(d["window"]) for d in risen]
     return environment.from_string(text).render(
-        file=document["file"], risen=list(zip(risen, plots, strict=True)),
-        entries=document["entries"], made_at=document["made_at"],
+        file=document["file"], wider=document["wider_flag"], entries=document["entries"],
+        risen=list(zip(risen, plots, strict=True)), made_at=document["made_at"],
     )  # fmt: skip
 
 

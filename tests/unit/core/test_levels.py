@@ -17,7 +17,9 @@ HISTORY, RISE = 2 * 288, 9
 FIRST = 5_966_000
 ORDERS, USUAL = 800, 0.4
 """A merchant's orders and complaints a bin."""
-MERCHANTS = [(p, f"{p}{c[0]}{n:030}", c) for p in PLATFORMS for c in CATEGORIES for n in range(SHOPS)]
+MERCHANTS = [
+    (p, f"{p}{c[0]}{n:030}", c) for p in PLATFORMS for c in CATEGORIES for n in range(SHOPS)
+]
 
 
 def told(bin_: int, complaints: np.ndarray) -> Partial:
