@@ -22,7 +22,8 @@ def markdown() -> str:
         "of days are of Shanghai days, the present one included. Unknown is null, never zero. "
         "Medians and other quantiles are the upper edge of a bucket of one mergeable histogram "
         "(`pipelines/core/quantiles.py`), in the stream and in SQL alike. "
-        "`v_settled_indicator_values(at = minute)` takes the minute that ends the window.",
+        "`v_settled_indicator_values(at = minute)` takes the minute that ends the window; "
+        "`v_ledger_appeals` has a row for each Shanghai day that ends one.",
         "",
         head,
         "|" + "---|" * 10,

@@ -12,12 +12,11 @@ _FILES: Final = f"""FROM v_flag_files
 WHERE opened_at >= $__fromTime AND opened_at <= $__toTime
   AND {PLATFORM}"""
 
-#: I21 and the times that matter, of the flags whose file was opened in the range.
+#: I21 (by 30 days: v_ledger_appeals) and the times that matter, of the files opened in the range.
 SUMMARY: Final = f"""SELECT
     count() AS files,
     countIf(appealed_at IS NOT NULL) AS appeals,
-    countIf(decision IN ('OVERTURNED', 'CORRECTED')) / nullIf(countIf(decision != ''), 0)
-        AS overturned_share,
+    countIf(decision = 'OVERTURNED') / nullIf(countIf(decision != ''), 0) AS overturned_share,
     quantileExactOrNullIf(0.5)(
         dateDiff('second', assumeNotNull(noticed_at), assumeNotNull(acked_at)) / 60,
         acked_at IS NOT NULL AND noticed_at IS NOT NULL

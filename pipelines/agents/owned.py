@@ -19,6 +19,7 @@ from pipelines.agents.stage import Stage
 from pipelines.agents.store import Event, StateStore
 from pipelines.core.upgrade import UnknownStateError
 from pipelines.sinks.erased import erasures
+from pipelines.sinks.overturned import overturned
 from pipelines.sinks.present import present_batches
 from pipelines.topics import topic_ids
 
@@ -102,6 +103,8 @@ class Owned:
         tps = {topic: TP(topic, number) for topic in stage.topics}
         # What must not come back has to be known before anything is restored.
         stage.erased = await erasures(worker.warehouse)
+        if isinstance(stage, RollupStage):
+            stage.overturned(await overturned(worker.warehouse))
         try:
             begins = await worker.app.consumer.earliest_offsets(*tps.values())
             ends = await worker.app.consumer.highwaters(*tps.values())

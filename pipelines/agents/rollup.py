@@ -13,6 +13,7 @@ from pipelines.core.detect import DEFAULT_POLICY, SpikePolicy
 from pipelines.core.erasure import Erasures, erase_merchants
 from pipelines.core.flags import FlagEvent
 from pipelines.core.fold.clock import TopicClock
+from pipelines.core.offences import Incident
 from pipelines.core.partials import CELLS_TOPIC, decode
 from pipelines.core.rollup import checkpoint
 from pipelines.core.rollup.state import RollupState
@@ -55,6 +56,10 @@ class RollupStage:
         flags += erase_merchants(self.state, self.erased)
         self._bins = self.state.levels.merchant.monitor.bins_closed
         return Output(flags=flags)
+
+    def overturned(self, incidents: frozenset[Incident]) -> None:
+        """Incidents that people have overturned, all of them that are not too old."""
+        self.state.rules.overturned = incidents
 
     def made_anew(self, topic: str) -> None:
         """Nothing: partials say themselves which minute they are of."""

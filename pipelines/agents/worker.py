@@ -21,6 +21,7 @@ from faust.types import TP
 from mode.supervisors import CrashingSupervisor
 
 from pipelines.agents.app import RAW_TOPIC, make_app, state_table
+from pipelines.agents.decisions import follow_decisions
 from pipelines.agents.ends import Ends
 from pipelines.agents.exits import EX_TEMPFAIL
 from pipelines.agents.fold import FoldStage
@@ -98,6 +99,7 @@ class Worker:
             "rollup": state_table(self.app, ROLLUP_STATE, 1),
         }
         self.owned = Owned(self, {"fold": self._fold_stage, "rollup": self._rollup_stage}, tables)
+        follow_decisions(self.app, self.warehouse, self.owned)
         self._rounds = Rounds(self.app.add_future)
         self._read("fold", telemetry)
         self._read("rollup", self._cells)

@@ -21,7 +21,7 @@ from pipelines.core.ledger.lifecycle import FlagFile
 from pipelines.core.ledger.requests import RefusedError, Request, decide
 from pipelines.core.ledger.roles import Action, Actor, sees
 from pipelines.ledger.errors import LedgerError
-from pipelines.ledger.evidence import events_sql, evidence
+from pipelines.ledger.evidence import WIDER, events_sql, evidence
 from pipelines.ledger.evidence_page import page
 from pipelines.ledger.read import FIGURES, Filter, as_json, iso, newest_first
 
@@ -108,7 +108,9 @@ async def show_evidence(
     columns = [str(row[0]) for row in await _rows(api, "DESCRIBE v_flag_events", {})]
     rows = await _rows(api, events_sql(columns), {"f": file.flag_id})
     events = [dict(zip(columns, row, strict=True)) for row in rows]
-    found = await asyncio.to_thread(evidence, file, events, entries, api.now_ms())
+    above = await _rows(api, WIDER, {"f": file.flag_id})
+    wider = str(above[0][0]) if above else None
+    found = await asyncio.to_thread(evidence, file, events, entries, api.now_ms(), wider)
     return HTMLResponse(page(found)) if format == "html" else found
 
 

@@ -12,6 +12,8 @@ WIDE = "indicators_session, indicators_cell"
 WIDE_SETTLED = "v_settled_indicators_session, v_settled_indicators_cell"
 LONG = "indicator_values"
 LONG_SETTLED = "v_settled_indicator_values"
+LEDGER = "ledger"
+LEDGER_SETTLED = "v_ledger_appeals"
 NIGHT_HOURS = (18, 2)
 """Night window of I20, Shanghai hours [from, to), over midnight."""
 TOP_AGENCIES = 10
@@ -20,7 +22,8 @@ TOP_AGENCIES = 10
 @dataclass(frozen=True, slots=True)
 class Indicator:
     """One indicator. `columns` names its columns in the wide tables, `{w}` being the window; one
-    that is in the long table may have its short windows there.
+    that is in the long table may have its short windows there. One of the ledger has no provisional
+    figure: what is written there is never changed.
     """
 
     id: str
@@ -154,6 +157,11 @@ TABLE: tuple[Indicator, ...] = (
         "I20", "场景与夜间成交占比", "Share of scenarios and night",
         "100 x GMV with the scenario tag, or between 18:00 and 02:00, / GMV",
         ("1d",), "%", ("platform", "city"), 1, "orders",
+    ),
+    Indicator(
+        "I21", "申诉推翻率", "Appeals that overturn",
+        "100 x appeals that overturned the flag / appeals decided: upheld, overturned, corrected",
+        ("30d",), "%", _BROAD, 5, "appeals decided", table=LEDGER, settled=LEDGER_SETTLED,
     ),
     _wide(
         "I22", ("遥测完整率与时延", "Completeness and lag"),

@@ -150,5 +150,6 @@ def erase_merchants(state: RollupState, erased: Erasures) -> list[FlagEvent]:
             for platform in {level.platforms()[slot] for slot in slots}:
                 state.spans.rename(platform, ERASED)
         for slot in slots:
+            level.place(slot, "")
             level.index.rename(slot, (level.platforms()[slot], f"{ERASED}{slot}"))
     return flags

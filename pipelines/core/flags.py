@@ -22,7 +22,7 @@ class Entity:
     platform_id: str
     category: str = ""
     district: str = ""
-    """Code of the district; empty where there is none, or several."""
+    """Code of the district; empty where it is not known, there is none, or several."""
 
     @property
     def key(self) -> str:

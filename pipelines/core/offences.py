@@ -8,7 +8,7 @@ the repetition itself (F12).
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, NamedTuple
 
 from pipelines.core.flags import FlagEvent
 
@@ -18,6 +18,15 @@ SESSION_RULES = ("F01", "F02", "F03", "F04", "F07", "F10")
 """Rules that sessions have: what the first stage tells the second of."""
 _DAY_MS = 86_400_000
 _SHANGHAI_MS = 28_800_000
+
+
+class Incident(NamedTuple):
+    """A rule on a merchant or one of its sessions; `day` since the epoch, in Asia/Shanghai."""
+
+    rule: str
+    day: int
+    platform_id: str
+    merchant: str
 
 
 def shanghai_day(ms: int) -> int:

@@ -27,6 +27,10 @@ CELL_METRICS = (
 MERCHANT_METRICS = ("orders", "complaints", "seen", "refunds", "safety", "off_platform")
 OFFENCE = "offence."
 """Column of merchants, with the rule behind it: its sessions broke that rule (closed only)."""
+PLACE, PLACE_SESSIONS = "place", "place_sessions"
+"""Columns of merchants: code of the district of most sessions, 0 is none; and how many are there
+(closed only).
+"""
 NOTHING_CLOSED = -1
 
 CellKey = tuple[str, str, str]

@@ -12,6 +12,8 @@ from pipelines.core.detect.dossier import STATISTIC, score_again, window_of
 from pipelines.core.ledger.events import digest
 from pipelines.core.ledger.lifecycle import FlagFile
 from pipelines.core.ledger.requests import SHANGHAI
+from pipelines.core.rules.again import ChangedRuleError, rule_score_again, units_of
+from pipelines.core.rules.dossier import RULE_SCORE
 from pipelines.ledger.read import as_json, iso
 
 TOLERANCE = 1e-9
@@ -19,6 +21,10 @@ TIMES = ("onset", "event_time", "decided_at")
 _COUNTED = frozenset({"F02", "F07", "F08", "F12"})
 Event = dict[str, Any]
 Query = Callable[[str, dict[str, Any]], list[tuple[Any, ...]]]
+
+
+WIDER = "SELECT wider_id FROM v_flag_wider WHERE flag_id = %(f)s"
+"""The flag of its merchant or cell, of a session's flag; no row where there is none."""
 
 
 def events_sql(columns: Sequence[str]) -> str:
@@ -38,14 +44,21 @@ def events_of(query: Query, flag_id: str) -> list[Event]:
 
 
 def evidence(
-    file: FlagFile, events: Sequence[Event], entries: Sequence[Mapping[str, Any]], now_ms: int
+    file: FlagFile,
+    events: Sequence[Event],
+    entries: Sequence[Mapping[str, Any]],
+    now_ms: int,
+    wider: str | None = None,
 ) -> dict[str, Any]:
-    """The document. `entries` are the ledger's about this flag, as `entry_json` gives them."""
+    """The document. `entries` are the ledger's about this flag, as `entry_json` gives them; `wider`
+    is the flag that `WIDER` finds for one of a session.
+    """
     bound = {e["details"]["digest"]: e["seq"] for e in entries if e["details"].get("digest")}
     return {
         "document": "livewatch evidence 1",
         "made_at": iso(now_ms),
         "file": as_json(file),
+        "wider_flag": file.parent_id or wider,
         "decisions": [_decision(event, bound) for event in events],
         "entries": [dict(entry) for entry in entries],
     }
@@ -67,13 +80,15 @@ def _decision(event: Event, bound: Mapping[str, int]) -> dict[str, Any]:
 
 
 def recompute(event: Event, told: Mapping[str, Any] | None) -> dict[str, Any]:
-    """The score from the stored inputs. `agrees` is null where a rule stores none."""
+    """The score from the stored inputs. `agrees` is null, with a reason, where none are stored."""
     try:
         again = _score(event, told)
     except ValueError as error:
         return {"score": None, "agrees": False, "why": str(error)}
+    except ChangedRuleError as error:
+        return {"score": None, "agrees": None, "why": str(error)}
     if again is None:
-        return {"score": None, "agrees": None, "why": "the rule keeps no inputs of its score"}
+        return {"score": None, "agrees": None, "why": _why_none(event)}
     score = float(event["score"])
     agrees = math.isclose(again, score, rel_tol=TOLERANCE, abs_tol=TOLERANCE)
     return {"score": again, "difference": again - score, "agrees": agrees}
@@ -82,6 +97,10 @@ def recompute(event: Event, told: Mapping[str, Any] | None) -> dict[str, Any]:
 def _score(event: Event, told: Mapping[str, Any] | None) -> float | None:
     if told is not None and told.get("statistic") == STATISTIC:
         return score_again(told)
+    if told is not None and told.get("statistic") == RULE_SCORE:
+        return rule_score_again(told)
+    if told is not None:
+        raise ValueError("inputs that cannot be read")
     if event["event"] not in ("opened", "escalated"):
         return None
     if event["rule"] in _COUNTED:
@@ -94,8 +113,19 @@ def _score(event: Event, told: Mapping[str, Any] | None) -> float | None:
     return None
 
 
+def _why_none(event: Event) -> str:
+    if event["event"] not in ("opened", "escalated"):
+        return "inputs are kept of what raises a flag, not of its end"
+    return "no inputs were kept with this decision"
+
+
 def window(told: Mapping[str, Any] | None) -> list[dict[str, Any]]:
     """The bins up to the decision's own, which is last; null is unknown, never zero."""
+    if told is not None and told.get("statistic") == RULE_SCORE:
+        return [
+            {"start": iso(start), "observed": count, "expected": None, "exposure": None}
+            for start, count in units_of(told)
+        ]
     if told is None or told.get("statistic") != STATISTIC:
         return []
     rows = [

@@ -23,13 +23,13 @@ def page(document: Mapping[str, Any]) -> str:
     risen = [d for d in document["decisions"] if d["event"] in ("opened", "escalated")]
     plots = [plot(d["window"]) for d in risen]
     return environment.from_string(text).render(
-        file=document["file"], risen=list(zip(risen, plots, strict=True)),
-        entries=document["entries"], made_at=document["made_at"],
+        file=document["file"], wider=document["wider_flag"], entries=document["entries"],
+        risen=list(zip(risen, plots, strict=True)), made_at=document["made_at"],
     )  # fmt: skip
 
 
 def plot(bins: list[dict[str, Any]]) -> Markup:
-    """Complaints as bars, what was expected as steps; a bin that is unknown is hatched. SVG."""
+    """Counts as bars, what was expected as steps; a bin that is unknown is hatched. SVG."""
     if not bins:
         return Markup("")
     high = max(
@@ -40,10 +40,13 @@ def plot(bins: list[dict[str, Any]]) -> Markup:
     for number, one in enumerate(bins):
         x = _LEFT + number * step
         parts.append(_bar(x, step, one, high, last=number == len(bins) - 1))
-    labels = [_label(_LEFT + n * step, bins[n]["start"]) for n in (0, len(bins) - 1)]
+    starts = [shanghai(one["start"]) for one in bins]
+    days = len(bins) > 1 and starts[0][11:] == starts[-1][11:]
+    shown = [start[5:10] if days else start[11:] for start in starts]
+    labels = [_label(_LEFT + n * step, shown[n]) for n in (0, len(bins) - 1)]
     body = "".join([*parts, *labels])
     # The parts hold numbers and times of ours only.
-    head = f'<svg viewBox="0 0 {_WIDE} {_HIGH}" role="img" aria-label="投诉数 complaints">'
+    head = f'<svg viewBox="0 0 {_WIDE} {_HIGH}" role="img" aria-label="数量 counts">'
     return Markup(f"{head}{body}</svg>")  # noqa: S704
 
 
@@ -71,5 +74,5 @@ def _axis(high: float) -> str:
     )
 
 
-def _label(x: float, start: str) -> str:
-    return f'<text x="{x:.1f}" y="{_BASE + 18}">{shanghai(start)[11:]}</text>'
+def _label(x: float, text: str) -> str:
+    return f'<text x="{x:.1f}" y="{_BASE + 18}">{text}</text>'

@@ -39,6 +39,8 @@ def lines(found: Mapping[str, Any]) -> Iterator[str]:
         yield f"  {figures['sentence_en']}"
     for name in _SHOWN:
         value = found[name]
+        if name == "district" and found["entity_type"] in ("session", "merchant"):
+            value = value if value not in ("", "999999") else "unknown"
         if value not in (None, "", []):
             yield f"  {name:<12} {', '.join(value) if isinstance(value, list) else value}"
     if figures is not None:

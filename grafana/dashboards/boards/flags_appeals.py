@@ -127,8 +127,8 @@ _FILES: Final = (
         "overturned_share",
         Text("申诉改判率", "Overturned"),
         Text(
-            "I21：已决定的申诉中撤销或更正的比例；没有决定时为未知。",
-            "I21: share of decided appeals that overturned or corrected the flag.",
+            "I21：已决定的申诉中撤销标记的比例，更正不计；没有决定时为未知。",
+            "I21: share of decided appeals that overturned the flag; a correction is not one.",
         ),
         "percentunit",
         _LEDGER,

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from pipelines.core.columns import TableColumns
 from pipelines.core.flags import Entity, FlagEvent, flag_event
 from pipelines.core.fold.groups import group_rows
+from pipelines.core.fold.places import with_places
 from pipelines.core.fold.rows import indicator_columns
 from pipelines.core.fold.state import EXPECTED_MINUTES, FORGET_MINUTES, NEVER, FoldState
 from pipelines.core.fold.tallies import tally_rows
@@ -195,6 +196,7 @@ def _partial(
     names = MERCHANT_METRICS
     merchants = _grouped(sessions.merchant, sessions.merchants.keys, {n: columns[n] for n in names})
     if closed:
+        merchants = with_places(merchants, sessions, columns)
         merchants = _with_offences(merchants, state.offences.take(minute))
     # An open minute's message may pass a closed one that is still on its way: it says nothing of
     # what is closed.

@@ -4,7 +4,7 @@ head          JSON: closed through, and what each partition had closed
 minute/N      cell columns, and counts of every level, of a closed minute
 hour/N        orders and complaints of a finished clock hour, by cell
 cells         JSON: cells by slot
-keys/LEVEL    JSON: series of a level by slot
+keys/LEVEL    JSON: series of a level by slot, and the districts of merchants
 detector      the levels' filters and rules, at the end of their last bin
 book          JSON: open episodes, and flag events not yet known to be emitted
 """
@@ -50,7 +50,7 @@ def minute_entry(state: RollupState, closed: ClosedCells) -> Entries:
 
 
 class KeyEntries:
-    """Entries of keys, rewritten when there are new ones."""
+    """Entries of keys, rewritten when there are new ones or a merchant has moved."""
 
     def __init__(self) -> None:
         self._sizes: dict[str, int] = {}
@@ -60,8 +60,11 @@ class KeyEntries:
         if self._grew("cells", state.cells.size):
             out["cells"] = json.dumps(state.cells.keys).encode()
         for level in state.levels.all():
-            if self._grew(level.kind, level.index.size):
-                rows = {"groups": list(level.groups), "rows": level.keys_json()}
+            if self._grew(level.kind, level.index.size + level.moves):
+                rows = {
+                    "groups": list(level.groups), "rows": level.keys_json(),
+                    "districts": level.district,
+                }  # fmt: skip
                 out[f"keys/{level.kind}"] = json.dumps(rows).encode()
         return out
 
@@ -111,7 +114,7 @@ def restore(state: RollupState, head: Mapping[str, Any], entries: Entries) -> li
     state.fit()
     for level in state.levels.all():
         keys = json.loads(entries.get(f"keys/{level.kind}", b'{"groups": [], "rows": []}'))
-        level.restore_keys(keys["rows"], keys["groups"])
+        level.restore_keys(keys["rows"], keys["groups"], keys.get("districts", ()))
     detector_through = _restore_detector(state, entries)
     _restore_rings(state, entries, detector_through)
     return _restore_book(state, entries.get("book"))

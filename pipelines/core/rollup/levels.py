@@ -6,7 +6,7 @@ the parent of the rises that it explains.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -39,6 +39,10 @@ class Level:
         self.counted = counted
         self.index: KeyIndex[Key] = KeyIndex()
         self.category: list[str] = []
+        self.district: list[str] = []
+        """Of a merchant, a code; empty: not known."""
+        self.moves = 0
+        """Changes of districts since the start of this process."""
         self.monitor = SpikeMonitor.create(policy)
         self.groups: dict[str, int] = {}
 
@@ -49,6 +53,7 @@ class Level:
             return known
         slot = self.index.add(key)
         self.category.append(category)
+        self.district.append("")
         group = self.group_of(key, category)
         self.monitor.start(slot, self.groups.setdefault(group, len(self.groups)))
         return slot
@@ -60,7 +65,13 @@ class Level:
         if self.kind == "city":
             return Entity("city", CITY_ID, "")
         name = "/".join(key) if self.kind in ("category", "cell") else key[-1]
-        return Entity(self.kind, name, key[0], self.category[slot])
+        district = key[2] if self.kind == "cell" else self.district[slot]
+        return Entity(self.kind, name, key[0], self.category[slot], district)
+
+    def place(self, slot: int, district: str) -> None:
+        """A series is in this district from now on; empty: nobody knows."""
+        self.moves += district != self.district[slot]
+        self.district[slot] = district
 
     def group_of(self, key: Key, category: str) -> str:
         """Whose prior a series has."""
@@ -83,12 +94,18 @@ class Level:
         keys, goods = self.index.keys, self.category
         return [[*(key or ()), category] for key, category in zip(keys, goods, strict=True)]
 
-    def restore_keys(self, rows: Iterable[list[str]], groups: list[str]) -> None:
-        """Take what `keys_json` gave; call it before the monitor's arrays are restored."""
+    def restore_keys(
+        self, rows: Iterable[list[str]], groups: list[str], districts: Sequence[str] = ()
+    ) -> None:
+        """Take what `keys_json` gave; call it before the monitor's arrays are restored.
+
+        A checkpoint from before has no `districts`.
+        """
         self.groups = {name: i for i, name in enumerate(groups)}
         for slot, (*key, category) in enumerate(rows):
             self.index.restore(slot, tuple(key))
             self.category.append(category)
+        self.district = [*districts, *[""] * (len(self.category) - len(districts))]
         self.index.close_gaps()
 
 

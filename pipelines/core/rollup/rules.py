@@ -10,12 +10,12 @@ import numpy.typing as npt
 
 from pipelines.core.flags import FlagEvent
 from pipelines.core.metrics import MINUTE_MS
-from pipelines.core.offences import Offences
+from pipelines.core.offences import Incident, Offences
 from pipelines.core.partials import OFFENCE, Partial
 from pipelines.core.rollup.counts import MinuteCounts
 from pipelines.core.rollup.levels import Level, Levels
 from pipelines.core.rules import RuleBoard, RuleEvent
-from pipelines.core.rules.boards import merchant_board, platform_board
+from pipelines.core.rules.boards import merchant_board, platform_board, repetition
 from pipelines.core.rules.flags import rule_flag
 
 Ints = npt.NDArray[np.int64]
@@ -26,9 +26,12 @@ class Rules:
 
     def __init__(self, levels: Levels) -> None:
         self._levels = levels
-        self.merchants = merchant_board()
+        self._repeats = repetition()
+        self.merchants = merchant_board(self._repeats)
         self.platforms = platform_board()
         self.offences = Offences()
+        self.overturned: frozenset[Incident] = frozenset()
+        """Incidents that F12 counts no more. Not kept here: the ledger has them."""
 
     def boards(self) -> tuple[tuple[Level, RuleBoard], ...]:
         """Each board with the level whose series it has."""
@@ -62,6 +65,7 @@ class Rules:
     ) -> list[FlagEvent]:
         """Take in a closed minute. `mix`: orders [platform, category]."""
         self._count_offences(minute, counts["merchant"])
+        self._repeats.waived = self._waived()
         flags = []
         for level, board in self.boards():
             columns = self.columns(level, counts, mix)
@@ -86,6 +90,15 @@ class Rules:
             slot = self._levels.merchant.index.slots.get((platform, pid))
             if slot is not None:
                 merchants.add([slot], {"offences": np.ones(1, np.int64)})
+
+    def _waived(self) -> dict[tuple[int, int], int]:
+        """(day, slot) -> incidents that were overturned."""
+        out: dict[tuple[int, int], int] = {}
+        for one in self.overturned:
+            slot = self._levels.merchant.index.slots.get((one.platform_id, one.merchant))
+            if slot is not None:
+                out[one.day, slot] = out.get((one.day, slot), 0) + 1
+        return out
 
     def end_merchants(self, slots: Ints, minute: int, now_ms: int) -> list[FlagEvent]:
         """The series of these merchants are over; the flags that end with them."""

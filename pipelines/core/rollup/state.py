@@ -21,6 +21,7 @@ from pipelines.core.partials import CELL_METRICS, CellKey, Partial, Rows
 from pipelines.core.rolling import Rolling
 from pipelines.core.rollup.care import care_values, review_values
 from pipelines.core.rollup.levels import Counts, Levels
+from pipelines.core.rollup.places import settle
 from pipelines.core.rollup.rules import Rules
 from pipelines.core.rollup.values import click_values, span_rows, span_values, spread_values
 from pipelines.core.silence import GapWatch
@@ -113,6 +114,7 @@ class RollupState:
         self.rolling.close(minute, columns)
         rows = self._rows(minute, self._gauges(partials), [], closed=True, version=version)
         counts, heard = self.levels.counts(partials.values())
+        settle(self.levels.merchant, minute, partials.values())
         flags = self.levels.close_minute(minute, counts, heard, now_ms)
         self.rules.note(flags)
         for partial in partials.values():

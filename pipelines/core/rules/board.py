@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,8 +11,9 @@ import numpy.typing as npt
 
 from pipelines.core.metrics import MINUTE_MS
 
-from .episodes import Book, RuleEvent
-from .protocol import BIN_MS, Bin, Bools, Detector, Ints
+from . import dossier
+from .episodes import Book, Change, RuleEvent
+from .protocol import BIN_MS, Bin, Bools, Detector, Ints, Scores
 
 MINUTES = BIN_MS // MINUTE_MS
 Columns = Mapping[str, npt.NDArray[Any]]
@@ -93,7 +95,7 @@ class RuleBoard:
             book = self.books[one.rule.id]
             scores = one.observe(bin_, book.frozen(n))
             if number > self.through:
-                events += book.advance(one.rule, number, scores)
+                events += _with_evidence(one, book.advance(one.rule, number, scores), scores)
         self.through = max(self.through, number)
         for sums in self._sums.values():
             sums[:] = 0
@@ -130,3 +132,16 @@ class RuleBoard:
         for rule, book in data["books"].items():
             if rule in self.books:
                 self.books[rule] = Book.from_json(book)
+
+
+def _with_evidence(one: Detector, events: list[RuleEvent], scores: Scores) -> list[RuleEvent]:
+    """What raises a flag with what it rests on; before the sums of the bin are gone."""
+    inputs = scores.inputs
+    if inputs is None:
+        return events
+    return [
+        replace(e, evidence=dossier.write(one, inputs(e.slot)))
+        if e.change in (Change.OPENED, Change.ESCALATED)
+        else e
+        for e in events
+    ]

@@ -35,13 +35,18 @@ def session_board() -> RuleBoard:
     return RuleBoard(rules, SESSION_COLUMNS)
 
 
-def merchant_board() -> RuleBoard:
-    """Merchants of the city. F12 comes last: it counts what the others found."""
+def repetition() -> Cluster:
+    """F12. What is overturned is waived, by Shanghai day."""
+    return Cluster(RULES["F12"], "offences", 30, 24 * _HOUR_MS)
+
+
+def merchant_board(repeats: Cluster | None = None) -> RuleBoard:
+    """Merchants of the city. F12 (`repeats`) comes last: it counts what the others found."""
     rules = (
         Cluster(RULES["F02"], "safety", 24, _HOUR_MS),
         ShareOutlier(RULES["F05"], REFUNDS),
         Cluster(RULES["F08"], "off_platform", 24, _HOUR_MS),
-        Cluster(RULES["F12"], "offences", 30, 24 * _HOUR_MS),
+        repeats or repetition(),
     )
     return RuleBoard(rules, MERCHANT_COLUMNS)
 

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from .protocol import Bin, Bools, Kept, Scores
+from .protocol import Bin, Bools, Kept, Scores, inputs_at
 from .table import Rule
 
 
@@ -28,14 +28,16 @@ class ReviewGap(Kept):
     def observe(self, bin_: Bin, frozen: Bools) -> Scores:
         n = len(bin_.known)
         self.grow(n)
+        inputs = self.before(bin_, frozen)
         place = bin_.number % self.rule.window_bins
         for name in self.START:
             self.at[name][:n, place] = np.where(bin_.known, bin_.column(name), 0)
         live = self.at["live"][:n].sum(axis=1, dtype=np.float64)
         reviewed = self.at["reviewed"][:n].sum(axis=1, dtype=np.float64)
-        missed = 100 * np.maximum(live - reviewed, 0) / np.maximum(live, 1)
+        gap = np.maximum(live - reviewed, 0)
+        missed = 100 * gap / np.maximum(live, 1)
         score = np.where(bin_.known & (live > 0), missed, np.nan)
-        return Scores(score, live, np.maximum(live - reviewed, 0), np.zeros(n), live, missed)
+        return Scores(score, live, gap, np.zeros(n), live, missed, inputs)
 
 
 class Uncertified:
@@ -55,8 +57,9 @@ class Uncertified:
         viewers = bin_.column("uncertified") / 1000 / np.maximum(minutes, 1)
         known = bin_.known & bin_.live & (minutes > 0)
         return Scores(
-            np.where(known, viewers, np.nan), viewers, viewers, np.zeros(n), bin_.column("orders")
-        )
+            np.where(known, viewers, np.nan), viewers, viewers, np.zeros(n), bin_.column("orders"),
+            inputs=lambda slot: inputs_at(bin_, frozen, slot, {}),
+        )  # fmt: skip
 
     def to_arrays(self) -> dict[str, np.ndarray]:
         """Nothing is kept."""

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .protocol import BIN_MS, Bin, Bools, Floats, Ints, Scores
+from .protocol import BIN_MS, Bin, Bools, Floats, Inputs, Ints, Scores
 from .table import Rule
 
 _NEVER = -1
@@ -17,8 +17,8 @@ _SHANGHAI_MS = 8 * 3_600_000
 class Cluster:
     """Counts of one column in a ring of units (bins, clock hours or Shanghai days).
 
-    The score is the count of the last `units` units. The usual number, where the rule has a
-    baseline, is the mean over the series of the same group.
+    The score is the count of the last `units` units, without what is waived. The usual number,
+    where the rule has a baseline, is the mean over the series of the same group.
     """
 
     def __init__(self, rule: Rule, column: str, units: int, unit_ms: int) -> None:
@@ -26,6 +26,8 @@ class Cluster:
         self._units, self._unit_ms = units, unit_ms
         self._ring = np.zeros((units, 0), np.uint16)
         self._stamp = np.full(units, _NEVER, np.int64)
+        self.waived: dict[tuple[int, int], int] = {}
+        """(unit, slot) -> how many of its counts count no more. Not kept: who sets it knows."""
 
     def grow(self, n: int) -> None:
         extra = n - self._ring.shape[1]
@@ -47,9 +49,34 @@ class Cluster:
         self._ring[at, :n] = np.minimum(self._ring[at, :n] + new, np.iinfo(np.uint16).max)
         within = (self._stamp != _NEVER) & (self._stamp > unit - self._units)
         count = self._ring[within, :n].sum(axis=0, dtype=np.float64)
+        for when, slot in self.waived:
+            if slot < n and unit - self._units < when <= unit:
+                count[slot] -= self._less(when, slot)
         # What came is counted although it is not known whether all came; only its absence is not.
         score = np.where(bin_.known | (new > 0), count, np.nan)
-        return Scores(score, count, count, self._usual(bin_, count), bin_.column("orders"))
+        usual, orders = self._usual(bin_, count), bin_.column("orders")
+        return Scores(score, count, count, usual, orders, inputs=self._inputs(within))
+
+    def _less(self, unit: int, slot: int) -> int:
+        """What is waived of a unit's count, no more than there is."""
+        at = unit % self._units
+        there = int(self._ring[at, slot]) if self._stamp[at] == unit else 0
+        return min(self.waived.get((unit, slot), 0), there)
+
+    def _inputs(self, within: Bools) -> Inputs:
+        """Start (ms) and count of each unit of the window, the oldest first."""
+        places = np.flatnonzero(within)
+        places = places[np.argsort(self._stamp[places])]
+        units = self._stamp[places].tolist()
+
+        def told(slot: int) -> list[list[int]]:
+            return [
+                [unit * self._unit_ms - _SHANGHAI_MS, int(self._ring[at, slot]) - less]
+                for unit, at in zip(units, places.tolist(), strict=True)
+                for less in (self._less(unit, slot),)
+            ]
+
+        return lambda slot: {"units": told(slot)}
 
     def _usual(self, bin_: Bin, count: Floats) -> Floats:
         if not self.rule.baseline:

@@ -55,6 +55,8 @@ class RuleEvent:
     exposure: float
     score: float
     detail: float = 0.0
+    evidence: str = ""
+    """What a rising score rests on, a dossier; empty where the episode is over."""
 
     @property
     def onset_ms(self) -> int:

@@ -37,4 +37,5 @@ def rule_flag(event: RuleEvent, entity: Entity, now_ms: int, parent_id: str = ""
         sentence_en=en,
         baseline_version=rule.baseline,
         district=entity.district,
+        evidence=event.evidence,
     )

@@ -49,6 +49,7 @@ class ViewerJump(Kept):
     def observe(self, bin_: Bin, frozen: Bools) -> Scores:
         n = len(bin_.known)
         self.grow(n)
+        inputs = self.before(bin_, frozen)
         minutes = bin_.column("seen")
         watched = bin_.column("viewer_milliminutes") / 1000
         known = bin_.known & bin_.live & (minutes > 0)
@@ -59,7 +60,7 @@ class ViewerJump(Kept):
         enough = self.at["activity"][:n] >= _LEAST_ACTIVITY
         cusum = self.at["cusum"][:n].astype(np.float64)
         score = np.where(known, np.where(enough, np.minimum(jump, cusum), 0.0), np.nan)
-        return Scores(score, viewers, viewers, before, watched, fall)
+        return Scores(score, viewers, viewers, before, watched, fall, inputs)
 
     def _jump(self, known: Bools, viewers: Floats, frozen: Bools) -> tuple[Floats, Floats]:
         n = len(viewers)

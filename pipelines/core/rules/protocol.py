@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from math import isfinite
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
@@ -15,6 +16,8 @@ Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 BIN_MS = 300_000
+Inputs = Callable[[int], dict[str, Any]]
+"""What the score of the series at a slot rests on; only until the next bin."""
 CEILING = 2.0**31
 """A larger count of a bin is read as this: one absurd figure must not end in infinity."""
 
@@ -52,6 +55,28 @@ class Scores:
     exposure: Floats
     detail: Floats | None = None
     """What a sentence wants beyond these: F06 the category, F04 the engagement left."""
+    inputs: Inputs | None = None
+
+
+def inputs_at(
+    bin_: Bin, frozen: Bools, slot: int, state: Mapping[str, npt.NDArray[Any]]
+) -> dict[str, Any]:
+    """A bin and the `state` before it, of one series, as plain numbers; None is unknown."""
+    told = {
+        "start_ms": bin_.number * BIN_MS,
+        "known": bool(bin_.known[slot]),
+        "live": bool(bin_.live[slot]),
+        "frozen": bool(frozen[slot]),
+        "columns": {name: _plain(values[slot]) for name, values in bin_.columns.items()},
+    }
+    return {"bin": told, "state": {name: _plain(values[slot]) for name, values in state.items()}}
+
+
+def _plain(values: Any) -> Any:
+    numbers = values.tolist()
+    if isinstance(numbers, list):
+        return [n if isfinite(n) else None for n in numbers]
+    return numbers if isfinite(numbers) else None
 
 
 class Detector(Protocol):
@@ -109,6 +134,12 @@ class Kept:
     def reset(self, slots: Ints) -> None:
         for name, values in self.at.items():
             values[slots] = self.START[name][1]
+
+    def before(self, bin_: Bin, frozen: Bools) -> Inputs:
+        """What the scores of this bin will rest on; call it before the bin is taken in."""
+        n = len(bin_.known)
+        kept = {name: values[:n].copy() for name, values in self.at.items()}
+        return lambda slot: inputs_at(bin_, frozen, slot, kept)
 
     def to_arrays(self) -> dict[str, npt.NDArray[Any]]:
         return {name: values.copy() for name, values in self.at.items()}

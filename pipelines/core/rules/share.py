@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from .protocol import Bin, Bools, Floats, Kept, Scores
+from .protocol import Bin, Bools, Floats, Inputs, Kept, Scores
 from .table import Rule
 from .tails import log10_tail
 
@@ -67,6 +67,7 @@ class ShareOutlier(Kept):
     def observe(self, bin_: Bin, frozen: Bools) -> Scores:
         n, p = len(bin_.known), self.policy
         self.grow(n)
+        inputs = self.before(bin_, frozen)
         known = bin_.known & bin_.live
         if p.witness:
             known &= bin_.column(p.witness) >= p.least_witness
@@ -82,7 +83,21 @@ class ShareOutlier(Kept):
         judged = np.where(young, 0.0, self._score(k, np.maximum(m, k), a, b, usual))
         score = np.where(known, judged, np.nan)
         self._learn(bin_, known & ~frozen, wins, trials, np.where(young, 1.0, a / (a + b)))
-        return Scores(score, k, k, usual, m)
+        return Scores(score, k, k, usual, m, inputs=inputs)
+
+    def before(self, bin_: Bin, frozen: Bools) -> Inputs:
+        """The sums of the series' group belong to it."""
+        groups = int(bin_.group.max(initial=0)) + 1
+        if groups > self._group.shape[1]:
+            self._group = np.pad(self._group, ((0, 0), (0, groups - self._group.shape[1])))
+        own, group = super().before(bin_, frozen), self._group.copy()
+
+        def told(slot: int) -> dict[str, Any]:
+            out = own(slot)
+            out["state"]["group"] = group[:, bin_.group[slot]].tolist()
+            return out
+
+        return told
 
     def _due(self, trials: Floats, known: Bools) -> Floats:
         """Trials whose outcome is due in this bin."""
@@ -105,9 +120,6 @@ class ShareOutlier(Kept):
     def _prior(self, group: npt.NDArray[np.int64]) -> tuple[Floats, Floats]:
         """(a, b) of each series before this bin."""
         p, n = self.policy, len(group)
-        groups = int(group.max(initial=0)) + 1
-        if groups > self._group.shape[1]:
-            self._group = np.pad(self._group, ((0, 0), (0, groups - self._group.shape[1])))
         wins, trials, _ = self._group
         share = (wins + p.prior * 2) / (trials + p.prior * 2 / p.start)
         p0 = np.clip(share, 1e-7, 0.95)[group]

@@ -58,6 +58,7 @@ class CategoryShift(Kept):
     def observe(self, bin_: Bin, frozen: Bools) -> Scores:
         n = len(bin_.known)
         self.grow(n)
+        inputs = self.before(bin_, frozen)
         mix = bin_.column("mix").reshape(n, self.PARTS)
         at = {name: values[:n] for name, values in self.at.items()}
         recent = at["recent"].reshape(n, self.rule.window_bins, self.PARTS)
@@ -79,7 +80,8 @@ class CategoryShift(Kept):
         self._learn(told & ~frozen, js)
         leading = (now - usual).argmax(axis=1)
         pick = (np.arange(n), leading)
-        return Scores(score, orders, now[pick], usual[pick], orders, leading.astype(np.float64))
+        shown = (now[pick], usual[pick], orders, leading.astype(np.float64))
+        return Scores(score, orders, *shown, inputs)
 
     def _learn(self, known: Bools, js: Floats) -> None:
         """The usual divergence and its spread; a wild one moves them by no more than another."""

@@ -128,6 +128,7 @@ def test_the_rise_is_flagged_while_the_rest_is_an_hour_s_third_behind(behind: tu
     onset = {(f.onset - START) // MINUTE for f in early}
     assert onset <= set(RISE)
     assert any(f.grade == "critical" for f in early)
+    assert {f.district for f in wide if f.entity_type in ("merchant", "cell")} == {"310101"}
     assert "merchant" in {f.entity_type for f in wide}
 
 
