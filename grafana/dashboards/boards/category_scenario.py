@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import Final
 
-from grafana.dashboards import labels, panels, sessions_sql, sql
+from grafana.dashboards import labels, panels, sessions_sql, sql, stats, sums
+from grafana.dashboards.category_lines import by_category
 from grafana.dashboards.festivals import MARKS
 from grafana.dashboards.model import Dashboard, Field, Variable, row
 from grafana.dashboards.text import Lang, Text, both, each
 from schemas import codes
-
-_LARGEST: Final = Text("所选时段内最大的八个品类。", "The eight largest categories of the range.")
 
 
 def _category(lang: Lang) -> str:
@@ -44,34 +43,9 @@ _NIGHT: Final = (
     ),
 )
 _LINES: Final = (
-    panels.lines(
-        11,
-        "sum(viewers_1m)",
-        Text("在线观看（按品类）", "Viewers by category"),
-        Text("I02。", "I02.") + _LARGEST,
-        "locale",
-        by="category",
-        largest="sum(viewers_1m)",
-    ),
-    panels.lines(
-        12,
-        "sum(paid_fen_5m) / 100",
-        Text("成交额（5 分钟，按品类）", "GMV, 5 minutes, by category"),
-        Text("I05，元。", "I05, yuan.") + _LARGEST,
-        "currencyCNY",
-        by="category",
-        largest="sum(paid_fen_1m)",
-    ),
-    panels.lines(
-        13,
-        "sum(paid_fen_60m) / nullIf(sum(orders_60m), 0) / 100",
-        Text("客单价（1 小时，按品类）", "Order value by category, 1 h"),
-        Text("I06，元。", "I06, yuan.") + _LARGEST,
-        "currencyCNY",
-        by="category",
-        largest="sum(orders_1m)",
-        decimals=1,
-    ),
+    by_category(11, "viewers"),
+    by_category(12, "gmv"),
+    by_category(13, "order_value"),
 )
 _CATEGORY_GMV: Final = panels.bars(
     14,
@@ -90,50 +64,28 @@ _CATEGORY_HEAT: Final = panels.heat(
     "locale",
     each(lambda lang: sql.cells_heat("category", "sum(orders_1m)", _category(lang))),
 )
-CATEGORIES: Final = panels.table(
+CATEGORIES: Final = sums.by_dimension(
     16,
-    both(sql.totals("category")),
+    "category",
+    Field(
+        "name",
+        Text("品类", "Category"),
+        width=130,
+        labels=labels.code_labels(codes.CATEGORIES),
+        link=labels.TO_CATEGORY,
+    ),
     Text("品类汇总", "Categories"),
-    Text(
-        "所选时段合计；万单投诉含平滑加数。",
-        "Totals over the range; the rate is smoothed as in I11.",
-    ),
-    (
-        Field(
-            "name",
-            Text("品类", "Category"),
-            width=130,
-            labels=labels.code_labels(codes.CATEGORIES),
-            link=labels.TO_CATEGORY,
-        ),
-        labels.ORDERS,
-        labels.GMV,
-        labels.COMPLAINTS,
-        labels.RATE,
-    ),
+    Text("点品类名只看该品类。", "A name leads to that category."),
 )
-SCENARIOS: Final = panels.table(
+SCENARIOS: Final = sums.by_tag(
     21,
-    both(sessions_sql.tag_table("scenario")),
+    "scenario",
+    Field("tag", Text("场景", "Scenario"), width=150, labels=labels.code_labels(codes.SCENARIOS)),
     Text("场景汇总", "Scenarios"),
     Text(
         "夜间经济（游秀市读娱食）、首发、跨境、会展、消费扶贫：所选时段内带标签场次的合计。",
         "Night economy, first launch, cross-border, exhibitions, poverty relief: totals of the "
         "sessions with that tag over the range.",
-    ),
-    (
-        Field(
-            "tag",
-            Text("场景", "Scenario"),
-            width=150,
-            labels=labels.code_labels(codes.SCENARIOS),
-        ),
-        Field("sessions", Text("场次", "Sessions"), unit="locale", decimals=0, width=80),
-        Field("peak_viewers", Text("单场峰值", "Peak"), unit="locale", decimals=0, width=90),
-        labels.ORDERS,
-        labels.GMV,
-        labels.COMPLAINTS,
-        labels.RATE,
     ),
 )
 _SCENARIO_BARS: Final = panels.bars(
@@ -160,7 +112,7 @@ DASHBOARD: Final = Dashboard(
         "Categories, night economy, first launches, cross-border and exhibitions.",
     ),
     rows=(
-        row(3, *((3, p) for p in (*panels.figures(2), *_NIGHT))),
+        row(3, *((3, p) for p in (*stats.figures(2), *_NIGHT))),
         row(7, *((8, p) for p in _LINES)),
         row(9, (6, _CATEGORY_GMV), (10, _CATEGORY_HEAT), (8, CATEGORIES)),
         row(8, (6, _SCENARIO_BARS), (8, _SCENARIO_LINES), (10, SCENARIOS)),

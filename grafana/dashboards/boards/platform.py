@@ -4,52 +4,24 @@ from __future__ import annotations
 
 from typing import Final
 
-from grafana.dashboards import complaints_sql, labels, panels, sessions_sql, telemetry_sql
+from grafana.dashboards import (
+    complaints_sql,
+    labels,
+    panels,
+    sessions_sql,
+    stats,
+    telemetry_sql,
+)
+from grafana.dashboards.category_lines import by_category
 from grafana.dashboards.festivals import MARKS
 from grafana.dashboards.model import Dashboard, Field, Panel, row
 from grafana.dashboards.text import Text, both, each
 
-_LARGEST: Final = Text(
-    "所选时段内最大的八个品类，每分钟。", "The eight largest categories of the range, per minute."
-)
 _SERIES: Final = (
-    panels.lines(
-        11,
-        "sum(active_1m)",
-        Text("在播场次（按品类）", "Active sessions by category"),
-        Text("I01。", "I01.") + _LARGEST,
-        "locale",
-        by="category",
-        largest="sum(active_1m)",
-    ),
-    panels.lines(
-        12,
-        "sum(orders_1m)",
-        Text("每分钟订单（按品类）", "Orders per minute by category"),
-        Text("I04。", "I04.") + _LARGEST,
-        "locale",
-        by="category",
-        largest="sum(orders_1m)",
-    ),
-    panels.lines(
-        13,
-        "sum(paid_fen_5m) / 100",
-        Text("成交额（5 分钟，按品类）", "GMV, 5 minutes, by category"),
-        Text("I05，元。", "I05, yuan.") + _LARGEST,
-        "currencyCNY",
-        by="category",
-        largest="sum(paid_fen_1m)",
-    ),
-    panels.lines(
-        14,
-        "10000 * (sum(complaints_60m) + 1) / (sum(orders_60m) + 1000)",
-        Text("万单投诉（1 小时，按品类）", "Complaints/10k by category"),
-        Text("I11，含平滑加数。", "I11, smoothed.") + _LARGEST,
-        "none",
-        by="category",
-        largest="sum(complaints_1m)",
-        decimals=1,
-    ),
+    by_category(11, "sessions"),
+    by_category(12, "orders"),
+    by_category(13, "gmv"),
+    by_category(14, "complaints"),
 )
 SOURCES: Final = panels.states(
     22,
@@ -118,7 +90,7 @@ _COMPLETE: Final = panels.chart(
     "percentunit",
     both(telemetry_sql.COMPLETENESS),
     series="platform_id",
-    steps=panels.COMPLETE_STEPS[2:],
+    steps=stats.COMPLETE_STEPS[2:],
     minimum=None,
     maximum=1,
 )
@@ -131,9 +103,7 @@ DASHBOARD: Final = Dashboard(
         "One platform's business, complaints, flags and data quality.",
     ),
     rows=(
-        row(
-            3, (3, panels.as_of(1)), *((3, p) for p in panels.figures(2)), (3, panels.open_flags(8))
-        ),
+        row(3, (3, stats.as_of(1)), *((3, p) for p in stats.figures(2)), (3, stats.open_flags(8))),
         row(7, *((6, p) for p in _SERIES)),
         row(8, (24, panels.flag_table(21))),
         row(7, (12, SOURCES), (12, _COMPLETE)),
