@@ -92,6 +92,7 @@ def build(client: Any, start: datetime) -> Day:
         insert(client, f"raw_{sample.value}", _raw_columns(sample, raw))
     insert(client, "sessions", _sessions(day.raw[SampleType.VIEWERS]))
     _indicators(client, day)
+    _values(client, day)
     _insert_rows(client, "flag_events", flag_events(day))
     _insert_rows(client, "ledger", ledger(day))
     _insert_rows(client, "completeness", telemetry(day))
@@ -218,6 +219,18 @@ def _indicators(client: Any, day: Day) -> None:
                 sum(expected_5m) AS expected_5m
             FROM indicators_session GROUP BY minute, platform_id, category, district
         ) AS s USING (minute, platform_id, category, district)""")
+
+
+def _values(client: Any, day: Day) -> None:
+    """Indicators of long windows, which the settled view has slowly: three times in the day."""
+    for before in (16, 8, 0):
+        at = day.closed_through - timedelta(hours=before)
+        client.execute(f"""
+            INSERT INTO indicator_values (minute, indicator, window, part, scope, platform_id,
+                category, session_id, value, numerator, denominator, n, version)
+            SELECT toDateTime('{at:%F %T}', 'UTC'), indicator, window, part, scope, platform_id,
+                category, session_id, value, numerator, denominator, n, 1
+            FROM v_settled_indicator_values(at = '{at:%F %T}')""")
 
 
 def _insert_rows(client: Any, table: str, rows: list[dict[str, Any]]) -> None:

@@ -13,7 +13,7 @@ from typing import Any, Final, Literal, Protocol
 import numpy as np
 
 from deploy.check.simulated_day.events import flag_events
-from deploy.check.simulated_day.reference import C, O, Reference, V
+from deploy.check.simulated_day.reference import C, O, R, Reference, V
 from deploy.check.simulated_day.unlike import Between, unlike
 from grafana.screen.timerange import TimeRange
 from schemas import codes
@@ -149,7 +149,7 @@ def _night(rows: Rows, truth: Reference) -> Pair:
 
 
 def _filed(rows: Rows, truth: Reference) -> Pair:
-    mask = truth.within(C, 0, truth.closed)
+    mask, sold = truth.shown(C), truth.within(O, 0, truth.closed)
     filed = truth.total(C, "complaints", mask)
     public = filed - truth.total(C, "complaints", mask & truth.of(C, channel="platform"))
     safety = mask & np.char.startswith(truth.day.raw[C]["code"].astype(str), "C06")
@@ -157,14 +157,14 @@ def _filed(rows: Rows, truth: Reference) -> Pair:
         "complaints": filed,
         "public_share": public / filed,
         "safety": truth.total(C, "complaints", safety),
-        "per_10000": truth.rate(0, truth.closed, truth.of),
+        "per_10000": 10_000 * (filed + 1) / (truth.total(O, "orders", sold) + 1000),
     }
     return _of(rows[0], counted)
 
 
 def _filed_by(by: str, names: CodeList) -> Figures:
     def figures(rows: Rows, truth: Reference) -> Pair:
-        filed = truth.by(C, by, "complaints", truth.within(C, 0, truth.closed))
+        filed = truth.by(C, by, "complaints", truth.shown(C))
         return _named(rows), {names.zh(code): count for code, count in filed.items()}
 
     return figures
@@ -172,7 +172,7 @@ def _filed_by(by: str, names: CodeList) -> Figures:
 
 def _merchants(rows: Rows, truth: Reference) -> Pair:
     """The most complained of, each with its count."""
-    filed = truth.by(C, "merchant_pid", "complaints", truth.within(C, 0, truth.closed))
+    filed = truth.by(C, "merchant_pid", "complaints", truth.shown(C))
     shown = {row["merchant_pid"]: row["complaints"] for row in rows}
     most = sorted(filed.values(), reverse=True)[: len(rows)]
     return (list(shown.values()), shown), (most, {shop: filed.get(shop) for shop in shown})
@@ -180,7 +180,7 @@ def _merchants(rows: Rows, truth: Reference) -> Pair:
 
 def _handled(rows: Rows, truth: Reference) -> Pair:
     """I13 and I14: each answer counted once; between two answers any of them is the quantile."""
-    raw, mask = truth.day.raw[C], truth.within(C, 0, truth.closed)
+    raw, mask = truth.day.raw[C], truth.shown(C)
     minutes, answered, closed, resolved = (
         raw[name][mask].astype(np.float64)
         for name in ("response_minutes", "responded", "closed", "resolved")
@@ -194,11 +194,30 @@ def _handled(rows: Rows, truth: Reference) -> Pair:
     return _of(rows[0], counted)
 
 
+def _acted_on(rows: Rows, truth: Reference) -> Pair:
+    """Of 1,000 reviews of a category, those that did not pass."""
+    every = truth.shown(R)
+    reviews = truth.by(R, "category", "reviews", every)
+    acted = truth.by(R, "category", "reviews", every & ~truth.of(R, outcome="passed"))
+    return _named(rows), {
+        codes.CATEGORIES.zh(name): 1000 * count / reviews[name] for name, count in acted.items()
+    }
+
+
+def _reviewed(rows: Rows, truth: Reference) -> Pair:
+    """Reviews of the session by outcome, whatever the steps of time."""
+    shown: dict[str, float] = {}
+    for row in rows:
+        shown[row["name"]] = shown.get(row["name"], 0) + row["value"]
+    mask = truth.of(R, session_id=truth.day.session) & truth.shown(R)
+    counted = truth.by(R, "outcome", "reviews", mask)
+    return shown, {codes.REVIEW_OUTCOMES.zh(name): count for name, count in counted.items()}
+
+
 def _session(rows: Rows, truth: Reference) -> Pair:
     """Its peak, orders, money and complaints."""
     watched, sold, filed = (
-        truth.of(sample, session_id=truth.day.session) & truth.within(sample, 0, truth.closed)
-        for sample in (V, O, C)
+        truth.of(sample, session_id=truth.day.session) & truth.shown(sample) for sample in (V, O, C)
     )
     counted = {
         "peak_viewers": np.nanmax(truth.day.raw[V]["viewers"][watched].astype(np.float64)),
@@ -212,7 +231,7 @@ def _session(rows: Rows, truth: Reference) -> Pair:
 def _evidence(rows: Rows, truth: Reference) -> Pair:
     """Each complaint row of the session, by the batch and row that it came in."""
     raw = truth.day.raw[C]
-    filed = truth.of(C, session_id=truth.day.session) & truth.within(C, 0, truth.closed)
+    filed = truth.of(C, session_id=truth.day.session) & truth.shown(C)
     columns = (raw[name][filed].tolist() for name in ("ms", "sequence", "row", "complaints"))
     names = ("event_time", "sequence", "row", "complaints")
     return [tuple(r[n] for n in names) for r in rows], sorted(zip(*columns, strict=True))[:200]
@@ -245,6 +264,7 @@ KEY_PANELS: Final = (
     KeyPanel("district-base", 21, "day", _by_tag("base_id")),
     KeyPanel("category-scenario", 8, "day", _night),
     KeyPanel("category-scenario", 21, "day", _by_tag("scenario")),
+    KeyPanel("category-scenario", 33, "day", _acted_on),
     KeyPanel("complaints", 2, "day", _filed),
     KeyPanel("complaints", 14, "day", _filed_by("code", codes.COMPLAINTS)),
     KeyPanel("complaints", 15, "day", _filed_by("channel", codes.CHANNELS)),
@@ -252,6 +272,7 @@ KEY_PANELS: Final = (
     KeyPanel("complaints", 31, "day", _handled),
     KeyPanel("session-detail", 1, "day", _session),
     KeyPanel("session-detail", 18, "day", _evidence),
+    KeyPanel("session-detail", 19, "day", _reviewed),
     KeyPanel("flags-appeals", 2, "day", _flags),
     KeyPanel("flags-appeals", 12, "day", _flags_by_rule),
 )

@@ -18,6 +18,7 @@ from schemas.telemetry import SampleType
 V: Final = SampleType.VIEWERS
 O: Final = SampleType.ORDERS  # noqa: E741
 C: Final = SampleType.COMPLAINTS
+R: Final = SampleType.REVIEWS
 Mask = npt.NDArray[np.bool_]
 
 
@@ -46,6 +47,10 @@ class Reference:
         """Rows of the minutes from `first` to `last`, both included."""
         at = self.minutes(sample)
         return (at >= first) & (at <= last)
+
+    def shown(self, sample: SampleType) -> Mask:
+        """Rows that a panel over the whole day reads by their own time: its end is a second."""
+        return np.asarray(self.day.raw[sample]["ms"] <= self.day.span.end.timestamp() * 1000)
 
     def total(self, sample: SampleType, column: str, mask: Mask) -> float:
         return float(self.day.raw[sample][column][mask].sum())

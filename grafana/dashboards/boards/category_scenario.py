@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from grafana.dashboards import labels, panels, sessions_sql, sql, stats, sums
+from grafana.dashboards import indicators_sql, labels, panels, sessions_sql, sql, stats, sums
 from grafana.dashboards.category_lines import by_category
 from grafana.dashboards.festivals import MARKS
 from grafana.dashboards.model import Dashboard, Field, Variable, row
@@ -104,6 +104,45 @@ _SCENARIO_LINES: Final = panels.chart(
     series="name",
 )
 
+_SHARES: Final = panels.bars(
+    31,
+    Text("场景与夜间成交占比（当日）", "Share of scenarios and night, the day"),
+    Text(
+        "I20：当日成交额中各场景与夜间的比例，取所选时段内最近一次；一场可有场景又在夜间。",
+        "I20: of the day's GMV, as last told in the range. A sale may be of a scenario and of the "
+        "night.",
+    ),
+    "percentunit",
+    each(indicators_sql.tag_shares),
+    decimals=1,
+)
+_AGENCIES: Final = panels.chart(
+    32,
+    Text("机构集中度 CR10（按平台）", "Ten largest agencies by platform"),
+    Text(
+        "I19：最大的十家 MCN 机构占有机构成交额的比例，七天；不足三家为未知。",
+        "I19: share of the ten largest agencies (MCN) in the GMV with an agency, seven days; "
+        "unknown under three.",
+    ),
+    "percentunit",
+    both(indicators_sql.by_platform("I19", "7d", "CR10", 100)),
+    series="platform_id",
+    decimals=1,
+    maximum=1,
+    interval="5m",
+)
+_ACTED_ON: Final = panels.bars(
+    33,
+    Text("千次审核处置", "Reviews acted on"),
+    Text(
+        "所选时段内每千次实时审核中警示或中断的次数，按品类。",
+        "Of 1,000 real-time reviews of the range, those that warned or interrupted, by category.",
+    ),
+    "none",
+    each(indicators_sql.acted_on),
+    decimals=1,
+)
+
 DASHBOARD: Final = Dashboard(
     uid="category-scenario",
     title=Text("品类与场景", "Category and scenario"),
@@ -116,6 +155,7 @@ DASHBOARD: Final = Dashboard(
         row(7, *((8, p) for p in _LINES)),
         row(9, (6, _CATEGORY_GMV), (10, _CATEGORY_HEAT), (8, CATEGORIES)),
         row(8, (6, _SCENARIO_BARS), (8, _SCENARIO_LINES), (10, SCENARIOS)),
+        row(8, (8, _SHARES), (8, _AGENCIES), (8, _ACTED_ON)),
     ),
     variables=(
         *panels.WHO,

@@ -6,6 +6,7 @@ from typing import Final
 
 from grafana.dashboards import (
     complaints_sql,
+    indicators_sql,
     labels,
     panels,
     sessions_sql,
@@ -95,6 +96,73 @@ _COMPLETE: Final = panels.chart(
     maximum=1,
 )
 
+_CARE: Final = (
+    panels.chart(
+        31,
+        Text("审核覆盖率", "Review coverage"),
+        Text(
+            "I15：五分钟内有实时审核的在播场次比例；在播不足五场为未知。",
+            "I15: share of live sessions with a review in five minutes; unknown under five.",
+        ),
+        "percentunit",
+        both(indicators_sql.by_platform("I15", "5m", scale=100)),
+        series="platform_id",
+        decimals=1,
+        maximum=1,
+        interval="5m",
+    ),
+    panels.chart(
+        32,
+        Text("审核时延 p95", "Review latency p95"),
+        Text(
+            "I16：从画面出现到审核结果的 95 分位，本钟点；审核不足 20 次为未知。",
+            "I16: from what was shown to the outcome, 95th percentile of the clock hour; unknown "
+            "under 20 reviews.",
+        ),
+        "s",
+        both(indicators_sql.by_platform("I16", "1h", "p95")),
+        series="platform_id",
+        decimals=1,
+        interval="5m",
+    ),
+    panels.chart(
+        33,
+        Text("48 小时发货率", "Shipped within 48 h"),
+        Text(
+            "I18：满 48 小时的订单中按时发货的比例，七天；不足 20 单为未知。",
+            "I18: of the orders whose 48 h ended, those shipped in time, seven days; unknown "
+            "under 20.",
+        ),
+        "percentunit",
+        both(indicators_sql.by_platform("I18", "7d", scale=100)),
+        series="platform_id",
+        decimals=1,
+        maximum=1,
+        interval="5m",
+    ),
+)
+INDICATORS: Final = panels.table(
+    34,
+    each(indicators_sql.newest),
+    Text("长窗口指标", "Indicators of long windows"),
+    Text(
+        "各指标在所选时段内最近一次的数值（定义见 docs/indicators.md）；量不足为未知，不当作零。",
+        "Each indicator as last told in the range (docs/indicators.md says what it is); unknown, "
+        "never zero, where the volume is too small.",
+    ),
+    (
+        labels.PLATFORM,
+        Field("indicator", Text("编号", "Id"), width=64),
+        Field("name", Text("指标", "Indicator"), width=190),
+        Field("part_name", Text("分项", "Part"), width=120),
+        Field("window", Text("窗口", "Window"), width=84),
+        Field("value", Text("数值", "Value"), unit="none", decimals=2, width=100),
+        Field("unit", Text("单位", "Unit"), width=130),
+        Field("volume", Text("样本量", "Volume"), unit="locale", decimals=0, width=90),
+        Field("told_at", Text("时间", "As of"), unit="dateTimeAsIso", width=104),
+    ),
+)
+
 DASHBOARD: Final = Dashboard(
     uid="platform",
     title=Text("平台", "Platform"),
@@ -107,6 +175,8 @@ DASHBOARD: Final = Dashboard(
         row(7, *((6, p) for p in _SERIES)),
         row(8, (24, panels.flag_table(21))),
         row(7, (12, SOURCES), (12, _COMPLETE)),
+        row(7, *((8, p) for p in _CARE)),
+        row(9, (24, INDICATORS)),
         row(9, (12, SESSIONS_NOW), (12, merchants(23, complaints_sql.ANY_FILED))),
     ),
     variables=panels.WHO,
