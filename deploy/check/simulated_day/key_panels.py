@@ -138,9 +138,9 @@ _NO: Final = ("", "None")
 
 
 def _night(rows: Rows, truth: Reference) -> Pair:
-    """I20: from 18:00 to 06:00 in Shanghai, where the day starts at midnight."""
+    """I20: from 18:00 to 02:00 in Shanghai, where the day starts at midnight."""
     hours, whole = truth.minutes(O) // 60, truth.within(O, 0, truth.closed)
-    night = ((hours >= 18) | (hours < 6)) & whole
+    night = ((hours >= 18) | (hours < 2)) & whole
     counted = {
         shown: truth.total(O, column, night) / truth.total(O, column, whole)
         for shown, column in (("night_gmv", "paid_fen"), ("night_orders", "orders"))

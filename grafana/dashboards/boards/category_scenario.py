@@ -9,6 +9,7 @@ from grafana.dashboards.category_lines import by_category
 from grafana.dashboards.festivals import MARKS
 from grafana.dashboards.model import Dashboard, Field, Variable, row
 from grafana.dashboards.text import Lang, Text, both, each
+from pipelines.core.catalog import NIGHT_HOURS
 from schemas import codes
 
 
@@ -16,14 +17,16 @@ def _category(lang: Lang) -> str:
     return sql.named("category", codes.CATEGORIES, lang)
 
 
+_DUSK, _DAWN = NIGHT_HOURS
 _NIGHT: Final = (
     panels.number(
         8,
         "night_gmv",
         Text("夜间成交占比", "Night GMV"),
         Text(
-            "I20：18:00 至次日 06:00（北京时间）成交额占所选时段成交额的比例。",
-            "I20: share of the range's GMV that was paid from 18:00 to 06:00, Asia/Shanghai.",
+            f"I20：{_DUSK}:00 至次日 {_DAWN:02d}:00（北京时间）成交额占所选时段成交额的比例。",
+            f"I20: share of the range's GMV that was paid from {_DUSK}:00 to {_DAWN:02d}:00, "
+            "Asia/Shanghai.",
         ),
         "percentunit",
         both(sessions_sql.NIGHT),
@@ -34,8 +37,9 @@ _NIGHT: Final = (
         "night_orders",
         Text("夜间订单占比", "Night orders"),
         Text(
-            "18:00 至次日 06:00（北京时间）订单占所选时段订单的比例。",
-            "Share of the range's orders that were paid from 18:00 to 06:00, Asia/Shanghai.",
+            f"{_DUSK}:00 至次日 {_DAWN:02d}:00（北京时间）订单占所选时段订单的比例。",
+            f"Share of the range's orders that were paid from {_DUSK}:00 to {_DAWN:02d}:00, "
+            "Asia/Shanghai.",
         ),
         "percentunit",
         both(sessions_sql.NIGHT),
