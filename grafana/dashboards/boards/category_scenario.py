@@ -122,17 +122,17 @@ _SHARES: Final = panels.bars(
 )
 _AGENCIES: Final = panels.chart(
     32,
-    Text("机构集中度 CR10（按平台）", "Ten largest agencies by platform"),
+    Text("机构集中度 HHI（按平台）", "Concentration of agencies (HHI)"),
     Text(
-        "I19：最大的十家 MCN 机构占有机构成交额的比例，七天；不足三家为未知。",
-        "I19: share of the ten largest agencies (MCN) in the GMV with an agency, seven days; "
-        "unknown under three.",
+        "I19：各 MCN 机构占有机构成交额比例的平方和 × 10,000，七天；10,000 为独家，"
+        "不足三家为未知。",
+        "I19: 10,000 x the sum of squared shares of agencies (MCN) in the GMV with an agency, "
+        "seven days; 10,000 is a single one, unknown under three.",
     ),
-    "percentunit",
-    both(indicators_sql.by_platform("I19", "7d", "CR10", 100)),
+    "none",
+    both(indicators_sql.by_platform("I19", "7d", "HHI")),
     series="platform_id",
-    decimals=1,
-    maximum=1,
+    decimals=0,
     interval="5m",
 )
 _ACTED_ON: Final = panels.bars(
