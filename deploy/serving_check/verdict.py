@@ -39,6 +39,9 @@ RULES: dict[str, tuple[str, Callable[[Report], bool]]] = {
         "a suppressed cell was recovered", _none("cells_recovered_by_differencing"),
     ),
     "foreign_rows_seen": ("somebody saw another's rows", _none("foreign_rows_seen")),
+    "looks_unrecorded": (
+        "somebody looked at the screen without a record", _none("looks_unrecorded"),
+    ),
     "database_roles": (
         "the roles of the database do not hold",
         lambda r: r["database_roles"] in ("checked", "not run: no server"),
