@@ -53,14 +53,22 @@ def _sees(url: str, holder: Holder) -> bool:
     """Whether he gets figures after he has proven who he is."""
     with httpx.Client(base_url=url, timeout=60, trust_env=False) as client:
         proof = {"account": holder.actor.account, "password": holder.password}
-        for _ in range(_TRIES):
-            if client.post("/login", data=proof).status_code != httpx.codes.SERVICE_UNAVAILABLE:
-                break
-            time.sleep(1)  # its way to Kafka is not open yet
-        answer = client.get(_ASKED)
-        if answer.status_code not in (_REFUSED, httpx.codes.OK, httpx.codes.SEE_OTHER):
+        _patiently(lambda: client.post("/login", data=proof))
+        answer = _patiently(lambda: client.get(_ASKED))
+        if answer.status_code not in (_REFUSED, httpx.codes.OK):
             raise StackError(f"the screen answers {answer.status_code} to {holder.actor.account}")
         return answer.is_success
+
+
+def _patiently(ask: Callable[[], httpx.Response]) -> httpx.Response:
+    """Again where Kafka or ClickHouse had other work; not for ever."""
+    answer = ask()
+    for _ in range(_TRIES):
+        if answer.status_code != httpx.codes.SERVICE_UNAVAILABLE:
+            break
+        time.sleep(float(answer.headers.get("retry-after", "1")))
+        answer = ask()
+    return answer
 
 
 def _on_record(bootstrap: str, wanted: set[str]) -> set[str]:
