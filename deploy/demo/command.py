@@ -70,7 +70,9 @@ def demo(
         _PORTS.alerts * rest,
         0,
     )
-    settings = StackSettings(root, fill_in(wanted, workers), workers, unsigned="accept")
+    settings = StackSettings(
+        root, fill_in(wanted, workers), workers, unsigned="accept", rollups=True
+    )
     simulated = SimulatorOptions(
         sessions,
         speed,

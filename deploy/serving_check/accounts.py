@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import secrets
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+
+from argon2 import PasswordHasher
 
 from pipelines.accounts.book import Account, Accounts
 from pipelines.accounts.proof import new_token
@@ -18,6 +21,7 @@ class Holder:
 
     actor: Actor
     token: str
+    password: str
 
 
 def write(path: Path, platforms: Iterable[str], districts: Iterable[str]) -> list[Holder]:
@@ -28,15 +32,18 @@ def write(path: Path, platforms: Iterable[str], districts: Iterable[str]) -> lis
     bound = (Role.PLATFORM, Role.DISTRICT_BUREAU)
     actors += [Actor(role.value.replace("_", "-"), role) for role in Role if role not in bound]
     holders, made = [], []
+    password = secrets.token_urlsafe(16)
+    hashed = PasswordHasher().hash(password)
     for one in actors:
         token, kept = new_token(now_ms, 1)
-        holders.append(Holder(one, token))
+        holders.append(Holder(one, token, password))
         made.append(
             Account(
                 name=one.account,
                 role=one.role,
                 platform_id=one.platform_id,
                 district=one.district,
+                password=hashed,
                 created_ms=now_ms,
                 tokens=(kept,),
             )

@@ -16,14 +16,17 @@ def serving_check(
     short: Annotated[bool, typer.Option("--short", help="A small run.")] = False,
     only: Annotated[
         list[str] | None,
-        typer.Option(help="Parts: disclosure, panels, alerts, sharing.", show_default="all"),
+        typer.Option(
+            help="Parts: disclosure, panels, speed, browser, alerts, sharing.", show_default="all"
+        ),
     ] = None,
 ) -> None:
     """Prove that what people see is right, reaches whom it concerns once, and nobody else.
 
-    Real Kafka, ClickHouse and Alertmanager, on free ports; needs nobody. The last line is a JSON
-    object; exit code 0 only when every panel is right and nothing leaked, was lost or doubled. What
-    could not be run is named in `not_run` and is in no verdict.
+    Real Kafka, ClickHouse, Alertmanager and Chromium, on free ports; needs nobody. The last line
+    is a JSON object; exit code 0 only when every panel is right, in figures and as drawn, and
+    nothing leaked, was lost or doubled. What was not asked for with --only is named in `not_run`
+    and is in no verdict; a part that breaks off fails the check.
 
     Examples:
 

@@ -1,29 +1,30 @@
 """Every panel of every dashboard, asked of the screen as a page asks, in both languages.
 
 A panel is right here when its query, as committed and with its macros expanded, is answered by the
-engine with named columns, and rows in the order of their time. Hostile input must be refused with
-a sentence. That figures agree with the raw rows, and that a browser draws them, is not asked here.
+engine with rows, in the columns that its kind draws and in the order of their time. Of the key
+panels the figures must be those that the raw rows give. Hostile input must be refused with a
+sentence.
 """
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
-from urllib.parse import urlencode
 
-import httpx
-
+from deploy.check.simulated_day.key_panels import KEY_PANELS
+from deploy.check.simulated_day.reference import Reference
 from deploy.errors import StackError
-from deploy.stack.settings import HOST, StackSettings
+from deploy.serving_check.ask import Screen
+from deploy.serving_check.day import Shown
+from grafana.screen.frames import Column
 
 Say = Callable[[str], None]
 Json = dict[str, Any]
 LANGS = ("zh", "en")
-_SPAN = {"from": "latest-24h", "to": "latest"}
 _SHOWN = 20
 _AT_ONCE = 20
-_TRIES = 10
+_OVER_TIME = ("timeseries", "state-timeline", "heatmap")
+_SPAN = {"from": "latest-24h", "to": "latest"}
 #: What a page would never send: each must be a clear no.
 HOSTILE: tuple[Json, ...] = (
     {"from": "latest-3650d", "to": "latest"},
@@ -37,82 +38,99 @@ HOSTILE: tuple[Json, ...] = (
 )
 
 
-def run(settings: StackSettings, say: Say) -> Json:
-    """Needs a stack with a screen, filled with the small city."""
-    base = f"http://{HOST}:{settings.ports.screen}"
-    with httpx.Client(base_url=base, timeout=60, trust_env=False) as client:
-        boards = _json(client, "/api/dashboards")["dashboards"]
-        panels = right = filled = 0
-        for board in boards:
-            for lang in LANGS:
-                for problem, rows in _board(client, board["uid"], lang):
-                    panels += 1
-                    right += not problem
-                    filled += rows > 0
-                    if problem and panels - right <= _SHOWN:
-                        say(f"FAILED: {board['uid']} {lang}: {problem}")
-        unclear = list(_hostile(client, boards[0]["uid"]))
-        for line in unclear:
-            say(f"FAILED: hostile input: {line}")
-    say(f"panels: {right} of {panels} right, {filled} with rows, on {len(boards)} dashboards")
-    return {
+def run(shown: Shown, say: Say) -> Json:
+    """The columns of the last line that need no browser."""
+    with Screen(shown.url, shown.day.session) as screen:
+        boards = [board["uid"] for board in screen.boards()]
+        asked = [problem for uid in boards for problem in _both(screen, uid, shown)]
+        differing = list(_differing(screen, shown))
+        unclear = list(_hostile(screen, boards[0]))
+        again = screen.again
+    wrong = [problem for problem in asked if problem]
+    for line in [*wrong[:_SHOWN], *differing, *unclear]:
+        say(f"FAILED: {line}")
+    report = {
         "dashboards": len(boards),
-        "panels": panels,
-        "panels_ok": right,
-        "panels_with_rows": filled,
+        "panels": len(asked),
+        "panels_ok": len(asked) - len(wrong),
+        "key_panels": len(KEY_PANELS),
+        "key_panels_agreeing": len(KEY_PANELS) - len(differing),
         "hostile_answers_unclear": len(unclear),
+        "asked_again": again,
     }
+    say("panels: " + ", ".join(f"{name} {count}" for name, count in report.items()))
+    return report
 
 
-def _board(client: httpx.Client, uid: str, lang: str) -> Iterator[tuple[str, int]]:
-    """(what is wrong or nothing, rows) of each panel that asks ClickHouse."""
-    board = _json(client, f"/api/dashboards/{uid}?{urlencode({'lang': lang})}")
-    asked = [p for p in board["panels"] if any(t.get("rawSql") for t in p.get("targets", ()))]
+def _both(screen: Screen, uid: str, shown: Shown) -> Iterator[str]:
+    for lang in LANGS:
+        for problem in _board(screen, uid, lang, shown):
+            yield f"{uid} {lang}: {problem}" if problem else ""
+
+
+def _board(screen: Screen, uid: str, lang: str, shown: Shown) -> Iterator[str]:
+    """What is wrong, or nothing, of each panel that asks ClickHouse."""
+    panels = screen.board(uid, lang)["panels"]
+    asked = [p for p in panels if any(t.get("rawSql") for t in p.get("targets", ()))]
     for start in range(0, len(asked), _AT_ONCE):
         some = asked[start : start + _AT_ONCE]
-        query = [("dashboard", uid), ("lang", lang), *(("panel", str(p["id"])) for p in some)]
-        answer = _json(client, "/api/query?" + urlencode([*query, *_SPAN.items()]))
+        answers = screen.panels(uid, lang, (p["id"] for p in some), shown.day.span, {})
         for panel in some:
-            found = answer["panels"].get(str(panel["id"]), {"status": "missing"})
-            yield judge(panel["title"], found), found.get("rows", 0)
+            problem = judge(panel["type"], answers.get(str(panel["id"]), {"status": "missing"}))
+            yield f"{panel['title']}: {problem}" if problem else ""
 
 
-def judge(title: str, found: Json) -> str:
+def judge(kind: str, found: Json) -> str:
     """What is wrong with a panel's answer; nothing when it is right."""
     if found.get("status") != "ok":
-        return f"{title}: {found.get('error', found.get('status'))}"
-    columns = found["columns"]
-    if not columns or not all(column["name"] for column in columns):
-        return f"{title}: a column without a name"
-    if columns[0]["type"] == "time":
-        times = [at for at in columns[0]["values"] if at is not None]
-        if times != sorted(times) and times != sorted(times, reverse=True):
-            return f"{title}: rows are not in the order of their time"
-    return ""
+        return f"{found.get('error', found.get('status'))}"
+    columns = [Column(c["name"], c["type"], c["values"]) for c in found["columns"]]
+    return ", ".join(faults(kind, columns))
 
 
-def _hostile(client: httpx.Client, uid: str) -> Iterator[str]:
+def faults(kind: str, columns: Iterable[Column]) -> Iterator[str]:
+    """What keeps a panel of this kind from being drawn of these columns."""
+    found = tuple(columns)
+    names = [column.name for column in found]
+    if not all(names) or len(set(names)) != len(names):
+        yield f"columns without a name of their own: {names}"
+    if not found or not found[0].values:
+        yield "no rows"
+        return
+    times = [at for at in found[0].values if at is not None]
+    rising = times == sorted(times)
+    if kind in _OVER_TIME and (found[0].name != "time" or found[0].kind != "time" or not rising):
+        yield "no sorted time column first"
+    if found[0].kind == "time" and not rising and times != sorted(times, reverse=True):
+        yield "rows are not in the order of their time"
+    if kind == "barchart" and names != ["name", "value"]:
+        yield f"columns {names}"
+    figures = [c for c in found if c.kind != "string" and c.name != "time"]
+    if kind != "table" and not any(v is not None for c in figures for v in c.values):
+        yield "no figure"
+
+
+def _differing(screen: Screen, shown: Shown) -> Iterator[str]:
+    """A line for each key panel whose figures are not those of the raw rows."""
+    truth = Reference(shown.day)
+    for key in KEY_PANELS:
+        try:
+            found = key.differences(screen.rows, truth)
+        except StackError as error:
+            found = [str(error)]
+        if found:
+            yield f"{key}: {found[0]} ({len(found)} differences)"
+
+
+def _hostile(screen: Screen, uid: str) -> Iterator[str]:
     """Requests whose answer is no clear no."""
     for change in HOSTILE:
         asked = {"dashboard": uid, "lang": "zh", "panel": "1", **_SPAN} | change
-        answer = client.get("/api/query", params=asked)
+        answer = screen.client.get("/api/query", params=asked)
         try:
             error = answer.json()["error"]
         except (ValueError, KeyError):
             error = {}
         clear = 400 <= answer.status_code < 500 and bool(error.get("zh")) and bool(error.get("en"))
         if not clear or "Traceback" in answer.text:
-            yield f"{change} is answered {answer.status_code}: {answer.text[:200]}"
-
-
-def _json(client: httpx.Client, path: str) -> Json:
-    """Asked again where ClickHouse is busy, as the page does."""
-    for _ in range(_TRIES):
-        answer = client.get(path)
-        if answer.status_code != httpx.codes.SERVICE_UNAVAILABLE:
-            break
-        time.sleep(float(answer.headers.get("retry-after", "2")))
-    if not answer.is_success:
-        raise StackError(f"the screen answers {answer.status_code} to {path[:80]}")
-    found: Json = answer.json()
-    return found
+            yield f"hostile input: {change} is answered {answer.status_code}: {answer.text[:200]}"

@@ -1,4 +1,4 @@
-"""Every role at every route of the API: does anybody see a row that is not his?
+"""Every role at every route of the API, and at the screen: does anybody see a row not his own?
 
 What belongs to whom is said here anew, apart from the tables of the API: a platform has its own id
 in every row, a district bureau its own code, the commission may see all; all others see days under
@@ -18,6 +18,7 @@ import httpx
 
 from deploy.check.small_city import DISTRICTS, PLATFORMS
 from deploy.errors import StackError
+from deploy.serving_check import screen_roles
 from deploy.serving_check.accounts import Holder, write
 from deploy.serving_check.flag_events import FlagWriter, flag
 from deploy.stack.home import Home
@@ -29,6 +30,9 @@ Row = dict[str, Any]
 _LISTS = ("indicators", "completeness")
 _PARTS = ("day", "hour", "scenario", "code")
 _COMPLAINTS = ("F01", "F02", "F12")
+#: ClickHouse is away, or took too long: a client asks again.
+_BUSY = (httpx.codes.SERVICE_UNAVAILABLE, httpx.codes.GATEWAY_TIMEOUT)
+_TRIES = 10
 _READ_S = 4.0
 _SETTLE_S = 60.0
 
@@ -50,7 +54,13 @@ def run(settings: StackSettings, say: Say) -> dict[str, Any]:
             if not mine and holder.actor.role in (Role.COMMISSION, Role.PLATFORM):
                 raise StackError(f"{holder.actor.account} saw nothing: there was nothing to check")
         foreign += _unproven(client)
-    return {"foreign_rows_seen": foreign, "rows_shared": seen, "roles_asked": len(holders)}
+    at_screen = screen_roles.run(settings, path, holders, say)
+    return {
+        "foreign_rows_seen": foreign + at_screen["foreign"],
+        "rows_shared": seen,
+        "roles_asked": len(holders),
+        "looks_unrecorded": at_screen["unrecorded"],
+    }
 
 
 def _raise_flags(bootstrap: str) -> None:
@@ -202,9 +212,11 @@ def _unproven(client: httpx.Client) -> int:
 def _get(
     client: httpx.Client, holder: Holder, path: str, params: dict[str, str] | None = None
 ) -> httpx.Response:
-    """Asked again where that was too fast."""
+    """Asked again where that was too fast, and, not for ever, where the API had other work."""
+    busy = 0
     while True:
         answer = client.get(path, params=params, headers=_proof(holder))
-        if answer.status_code != httpx.codes.TOO_MANY_REQUESTS:
+        busy += answer.status_code in _BUSY
+        if answer.status_code not in (*_BUSY, httpx.codes.TOO_MANY_REQUESTS) or busy >= _TRIES:
             return answer
         time.sleep(float(answer.headers.get("retry-after", "1")))

@@ -44,6 +44,9 @@ def up(
     partitions: Annotated[int, typer.Option(help="Partitions of each topic.")] = 8,
     screen: Annotated[bool, typer.Option(help="Serve the screen.")] = True,
     api: Annotated[bool, typer.Option(help="Serve the API, and keep the ledger.")] = True,
+    rollups: Annotated[
+        bool, typer.Option(help="Bring hours and days up to date every five minutes.")
+    ] = True,
     unsigned: Annotated[
         str, typer.Option(help="Batches without a signature: refuse, or accept for a demo.")
     ] = "refuse",
@@ -114,6 +117,7 @@ def up(
         alerts=alerts,
         alertmanager=alertmanager,
         api=api,
+        rollups=rollups,
     )
     control.refuse_if_running(where)
     if detach:
@@ -241,4 +245,5 @@ def arguments_of(settings: StackSettings, *, fresh: bool) -> list[str]:
     if settings.alerts:
         arguments += ["--alerts", "--alertmanager", settings.alertmanager]
     arguments.append("--api" if settings.api else "--no-api")
+    arguments.append("--rollups" if settings.rollups else "--no-rollups")
     return [*arguments, "--fresh"] if fresh else arguments

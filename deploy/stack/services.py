@@ -17,6 +17,8 @@ from deploy.stack.restart import RestartPolicy
 from deploy.stack.sentry import Probe, SentryPolicy
 from deploy.stack.settings import HOST, StackSettings
 
+ROLLUP_EVERY_S = 300
+
 
 def _nothing_to_ask() -> str | None:
     return None
@@ -73,6 +75,8 @@ def steps(settings: StackSettings) -> list[Step]:
         plan.append([screen(settings)])
     if settings.api:
         plan.append([api(settings)])
+    if settings.rollups:
+        plan.append([rollups(settings)])
     home.logs.mkdir(parents=True, exist_ok=True)
     return plan
 
@@ -175,6 +179,17 @@ def api(settings: StackSettings) -> Service:
         not_ready=lambda: http_not_ready(port, "/readyz"),
         ports={"http": port},
         grace=15.0,
+    )
+
+
+def rollups(settings: StackSettings) -> Service:
+    """A run replaces what it computes, so it may be ended at any moment."""
+    return Service(
+        "rollups",
+        lambda: _livewatch("ops", "rollup", "--every", str(ROLLUP_EVERY_S)),
+        env=worker_env(settings),
+        grace=10.0,
+        clean_exits=frozenset({0, -signal.SIGTERM}),
     )
 
 

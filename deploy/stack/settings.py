@@ -87,6 +87,8 @@ class StackSettings:
     alertmanager: str = ""
     """Where Alertmanager is; empty: webhooks alone."""
     api: bool = False
+    rollups: bool = False
+    """Bring hours and days up to date every few minutes."""
 
     def __post_init__(self) -> None:
         if self.brokers not in (1, 3):

@@ -35,6 +35,9 @@ ENTITY_TYPES: Final = (
     Label("streamer", Text("主播", "Streamer")),
     Label("category", Text("品类", "Category")),
     Label("platform", Text("平台", "Platform")),
+    Label("mcn", Text("机构", "Agency")),
+    Label("cell", Text("单元", "Cell")),
+    Label("city", Text("全市", "City")),
 )
 TELEMETRY: Final = (
     Label("complete", Text("● 完整", "● Complete"), GREEN),

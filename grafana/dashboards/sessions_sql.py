@@ -8,6 +8,7 @@ from typing import Final
 
 from grafana.dashboards.sql import WHO, ZONE, named
 from grafana.dashboards.text import Lang
+from pipelines.core.catalog import NIGHT_HOURS
 from schemas import codes
 
 SESSION: Final = "session_id = ${session:singlequote}"
@@ -76,8 +77,9 @@ ORDER BY value DESC, tag
 LIMIT 12"""
 
 
-_IS_NIGHT: Final = f"(toHour(minute, {ZONE}) >= 18 OR toHour(minute, {ZONE}) < 6)"
-#: I20: the night's share (18:00 to 06:00) of GMV, orders and complaints.
+_DUSK, _DAWN = NIGHT_HOURS
+_IS_NIGHT: Final = f"(toHour(minute, {ZONE}) >= {_DUSK} OR toHour(minute, {ZONE}) < {_DAWN})"
+#: I20 of the range: the night's share of GMV and orders.
 NIGHT: Final = f"""SELECT
     sumIf(paid_fen_1m, night) / nullIf(sum(paid_fen_1m), 0) AS night_gmv,
     sumIf(orders_1m, night) / nullIf(sum(orders_1m), 0) AS night_orders

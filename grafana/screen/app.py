@@ -27,10 +27,13 @@ from grafana.screen.metrics import Metrics
 from grafana.screen.panels import Panels
 from grafana.screen.prometheus import Metrics as Pipeline
 from grafana.screen.prometheus import chosen
+from grafana.screen.records import Records
 from grafana.screen.settings import ScreenSettings, ServeSettings
 from grafana.screen.warehouse import Warehouse
 from pipelines.accounts.book import Accounts, load
 from pipelines.accounts.proof import Proofs
+from pipelines.api.audit import Audit
+from pipelines.topics import AUDIT_TOPIC
 
 _STATIC: Final = Path(__file__).parent / "static"
 # Under the page's refresh of 2 s, so that a page always gets figures newer than its last ones.
@@ -128,11 +131,15 @@ def build(
     serving = serving or ServeSettings()
     pipeline = chosen(serving.prometheus, serving.workers)
 
+    records = Records(Audit(serving.audit, AUDIT_TOPIC), _now_ms) if serving.audit else None
+
     @contextlib.asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        reading = asyncio.create_task(pipeline.run())
+        running = [asyncio.create_task(part.run()) for part in (pipeline, records) if part]
         yield
-        reading.cancel()
+        for task in running:
+            task.cancel()
+        await asyncio.wait(running)
         warehouse.close()
 
     middleware = [
@@ -142,7 +149,8 @@ def build(
     ]
     if serving.accounts is not None:
         # Whoever asks under another name needs a session all the same.
-        middleware[1] = Middleware(Login, proofs=Proofs(_book(serving.accounts), _now_ms))
+        proofs = Proofs(_book(serving.accounts), _now_ms)
+        middleware[1] = Middleware(Login, proofs=proofs, records=records)
     return Starlette(
         routes=Routes(Library.committed(), warehouse, metrics, pipeline).table(),
         middleware=middleware,

@@ -33,6 +33,7 @@ def screen(
 
         livewatch screen --host 0.0.0.0 --accounts accounts.json
 
+    Accesses are then put on record in Kafka, at LIVEWATCH_SCREEN_AUDIT.
     ClickHouse is found through LIVEWATCH_CLICKHOUSE_HOST, _PORT (native TCP), _USER,
     _PASSWORD_FILE and _DATABASE.
     """

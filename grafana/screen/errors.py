@@ -94,6 +94,14 @@ def not_logged_in() -> BadRequestError:
     return BadRequestError("not_logged_in", "请先登录。", "Log in first.")
 
 
+def not_recorded() -> QueryError:
+    return QueryError(
+        "not_recorded",
+        "无法记录本次访问，因此不显示；请稍后再试。",
+        "This access cannot be put on record, so nothing is shown; try again.",
+    )
+
+
 def prometheus_away() -> QueryError:
     return QueryError(
         "prometheus_away",

@@ -20,6 +20,7 @@ from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Re
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from grafana.screen.errors import not_logged_in
+from grafana.screen.records import Records
 from pipelines.accounts.proof import SESSION_MS, Proofs
 from pipelines.api.limits import Limits
 from pipelines.core.ledger.roles import PERMISSIONS, Actor
@@ -27,6 +28,8 @@ from pipelines.core.ledger.roles import PERMISSIONS, Actor
 COOKIE: Final = "livewatch_screen"
 #: What is served without a login: the form's own style, and whether the process lives.
 _OPEN: Final = ("/static/css/", "/static/icon.svg", "/healthz", "/readyz", "/login")
+#: What the page is made of; it says nothing of what is looked at.
+_PARTS: Final = "/static/"
 _LONGEST_BODY: Final = 4_096
 # Ten wrong tries, then one every ten seconds, for each address and for each name.
 _RATE, _BURST = 0.1, 10.0
@@ -36,9 +39,13 @@ class Login:
     """ASGI middleware: a session's cookie, or the form."""
 
     def __init__(
-        self, app: ASGIApp, proofs: Proofs, clock: Callable[[], float] = time.monotonic
+        self,
+        app: ASGIApp,
+        proofs: Proofs,
+        clock: Callable[[], float] = time.monotonic,
+        records: Records | None = None,
     ) -> None:
-        self._app, self._proofs, self._clock = app, proofs, clock
+        self._app, self._proofs, self._clock, self._records = app, proofs, clock, records
         self._failures = Limits(_RATE, _BURST)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -46,8 +53,16 @@ class Login:
             await self._app(scope, receive, send)
             return
         request = Request(scope, receive)
-        answer = await self._answer(request)
-        await (answer or self._app)(scope, receive, send)
+        shown = await self._answer(request) or self._app
+        actor: Actor | None = getattr(request.state, "actor", None)
+        path = request.url.path
+        tried = path == "/login" and request.method == "POST"
+        seen = tried or (actor is not None and not path.startswith(_PARTS))
+        if self._records is None or not seen:
+            await shown(scope, receive, send)
+            return
+        access = self._records.begun(request, actor)
+        await self._records.around(shown, access, scope, receive, send)
 
     async def _answer(self, request: Request) -> Response | None:
         """What to say instead of the page; None lets the request through."""
@@ -65,7 +80,7 @@ class Login:
         return RedirectResponse("/login", status_code=303)
 
     def _known(self, request: Request) -> bool:
-        actor = self._proofs.check_session(_secret(request))
+        actor = request.state.actor = self._proofs.check_session(_secret(request))
         return actor is not None and sees_all(actor)
 
     async def _enter(self, request: Request) -> Response:
@@ -79,6 +94,7 @@ class Login:
         if any(self._failures.spent(key, self._clock()) for key in keys):
             return HTMLResponse(form("often"), status_code=429)
         actor = await asyncio.to_thread(self._proofs.check_password, name, password)
+        request.state.actor = actor
         if actor is None:
             for key in keys:
                 self._failures.wait(key, self._clock())
@@ -97,6 +113,7 @@ class Login:
         return answer
 
     def _leave(self, request: Request) -> Response:
+        self._known(request)
         self._proofs.close_session(_secret(request))
         answer = RedirectResponse("/login", status_code=303)
         answer.delete_cookie(COOKIE)

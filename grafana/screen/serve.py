@@ -29,6 +29,7 @@ def serve(
 ) -> None:
     """Serves until SIGTERM or Ctrl-C, and calls `ready` with the address. Raises StartError."""
     require_login(host, serving)
+    require_record(serving)
     try:
         application = build(settings, host, serving)
     except AccountError as error:
@@ -58,6 +59,15 @@ def require_login(host: str, serving: ServeSettings) -> None:
         )
     if not serving.accounts.exists():
         raise StartError(f"{serving.accounts}: there are no accounts: livewatch accounts add")
+
+
+def require_record(serving: ServeSettings) -> None:
+    """Raises StartError where named accounts would look without a record of it."""
+    if serving.accounts is not None and not serving.audit:
+        raise StartError(
+            "with --accounts every access is put on record: set LIVEWATCH_SCREEN_AUDIT to "
+            "Kafka's bootstrap servers"
+        )
 
 
 def is_loopback(host: str) -> bool:

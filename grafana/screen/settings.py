@@ -17,6 +17,9 @@ class ServeSettings(BaseSettings):
     workers: str = Field(
         default="", description="/metrics of each worker, commas between, where there is none"
     )
+    audit: str = Field(
+        default="", description="Kafka, where accesses are put on record; needed with accounts"
+    )
     accounts: Path | None = Field(
         default=None, description="file of who may log in; needed beyond this machine"
     )

@@ -55,18 +55,20 @@ class Warehouse:
         if time.monotonic() < self._closed_until:
             raise AwayError
         started = time.monotonic()
+        client = self._client()
+        client.last_query = None  # the driver sets it once it has a connection to ask on
         try:
-            columns, types = self._client().execute(sql, columnar=True, with_column_types=True)
+            columns, types = client.execute(sql, columnar=True, with_column_types=True)
         except (errors.Error, OSError, EOFError) as problem:
+            error = self._translated(problem, asked=client.last_query is not None)
             self._drop()
-            error = self._translated(problem)
             self._count(error.code, up=not isinstance(error, AwayError))
             raise error from problem
         self._metrics.seconds.observe(time.monotonic() - started)
         self._count("ok", up=True)
         return frames.frame(types, columns)
 
-    def _translated(self, problem: Exception) -> ScreenError:
+    def _translated(self, problem: Exception, *, asked: bool) -> ScreenError:
         limit = self._settings
         # The driver's network errors are server errors too, but carry codes of their own.
         if isinstance(problem, errors.ServerException) and problem.code not in _SHUTTING_DOWN:
@@ -79,7 +81,8 @@ class Warehouse:
             if problem.code in _NO_ACCESS:
                 return no_access(problem.code)
             return refused(problem.code)
-        if isinstance(problem, errors.SocketTimeoutError | TimeoutError) and self._reached:
+        if isinstance(problem, errors.SocketTimeoutError | TimeoutError) and asked:
+            # It took the question: it has other work, and is not away for the other panels.
             return too_slow(limit.max_execution_time)
         self._closed_until = time.monotonic() + _PAUSE_S
         return AwayError()
@@ -110,11 +113,6 @@ class Warehouse:
                 "result_overflow_mode": "throw",
             },
         )
-
-    @property
-    def _reached(self) -> bool:
-        client = getattr(self._local, "client", None)
-        return client is not None and bool(client.connection.connected)
 
     def _drop(self) -> None:
         client = getattr(self._local, "client", None)

@@ -8,6 +8,7 @@ import random
 import signal
 import time
 from collections.abc import Coroutine
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +21,10 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route as Page
 
-from pipelines.alerts import metrics, receivers
+from pipelines.alerts import metrics
 from pipelines.alerts.backoff import Backoff
 from pipelines.alerts.deliver import Deliverer
+from pipelines.alerts.deliveries import Deliveries
 from pipelines.alerts.errors import AlertsError
 from pipelines.alerts.intake import Intake, LevelIntake
 from pipelines.alerts.levels import LevelTaker
@@ -47,17 +49,18 @@ class Service:
             routing = ByPolicy(policies.load(policy))
         except policies.PolicyError as error:
             raise AlertsError(str(error)) from None
-        self._receivers = receivers.load(settings.receivers) if settings.receivers else []
+        make = partial(self._deliverer, settings)
+        self._deliveries = Deliveries(settings.receivers, make)
+        known = self._deliveries.receivers
         self.outbox = Outbox(settings.outbox, exclusive=True)
         now_ms = round(time.time() * 1000)
         begin = self.outbox.fact("deliver_from_ms", now_ms - round(settings.history_h * 3_600_000))
         # No proxy and no redirect: who receives stands in the file of receivers.
         self._client = httpx.AsyncClient(trust_env=False, timeout=settings.timeout_s)
-        taker = Taker(self.outbox, self._receivers, routing, begin)
+        taker = Taker(self.outbox, known, routing, begin)
         self.intake = Intake(bootstrap, self.outbox, taker, self._wake)
-        levels = LevelTaker(self.outbox, self._receivers, begin)
+        levels = LevelTaker(self.outbox, known, begin)
         self.levels = LevelIntake(bootstrap, self.outbox, levels, self.intake)
-        self._deliverers = [self._deliverer(one, settings) for one in self._receivers]
         self._notifier: Notifier | None = None
         if settings.alertmanagers():
             self._notifier = Notifier(
@@ -71,8 +74,8 @@ class Service:
             self.intake.run(),
             self.levels.run(),
             self._stand(),
+            self._deliveries.run(),
         ]
-        work += [deliverer.run() for deliverer in self._deliverers]
         if self._notifier:
             work.append(self._notifier.run())
         serving = asyncio.create_task(pages.serve())
@@ -90,23 +93,22 @@ class Service:
     def not_ready(self) -> str | None:
         return None if self.intake.caught_up else "has not read all flags yet"
 
-    def _deliverer(self, receiver: Receiver, s: AlertSettings) -> Deliverer:
+    def _deliverer(self, s: AlertSettings, receiver: Receiver) -> Deliverer:
         backoff = Backoff(s.first_retry_s, s.most_retry_s, s.give_up_h * 3600)
         rng = random.Random()  # noqa: S311 - jitter, nothing secret
         return Deliverer(self.outbox, receiver, self._client, backoff, s.timeout_s, rng)
 
     def _wake(self) -> None:
-        for deliverer in self._deliverers:
-            deliverer.wake.set()
+        self._deliveries.wake()
         if self._notifier:
             self._notifier.wake.set()
 
     async def _stand(self) -> None:
         """The gauges, now and then; and what was told long ago is forgotten."""
-        names = [receiver.name for receiver in self._receivers]
         forget_at = 0.0
         while True:
             now = time.time()
+            names = [receiver.name for receiver in self._deliveries.receivers]
             for one in self.outbox.owed(names):
                 age = 0.0 if one.oldest_ms is None else max(0.0, now - one.oldest_ms / 1000)
                 metrics.WAITING.labels(one.receiver).set(one.waiting)

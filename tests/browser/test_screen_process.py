@@ -10,6 +10,7 @@ from typing import Any
 
 import httpx
 import pytest
+from clickhouse_driver.errors import SocketTimeoutError
 
 from grafana.screen.errors import ScreenError
 from grafana.screen.metrics import Metrics
@@ -60,6 +61,33 @@ def test_a_query_has_few_rows(warehouse: Any) -> None:
 )
 def test_what_is_wrong_is_named(warehouse: Any, settings: dict[str, Any], code: str) -> None:
     assert failure(warehouse, "SELECT count() FROM v_flags", **settings).code == code
+
+
+class Unanswering:
+    """A driver whose server is silent: at once, or after it has taken the question."""
+
+    def __init__(self, connects: bool) -> None:
+        self.connects, self.last_query = connects, None
+
+    def execute(self, *_: Any, **__: Any) -> None:
+        self.last_query = object() if self.connects else None
+        raise SocketTimeoutError
+
+    def disconnect(self) -> None:
+        pass
+
+
+@pytest.mark.parametrize(("connects", "code"), [(True, "too_slow"), (False, "clickhouse_away")])
+def test_a_server_with_other_work_is_slow_and_not_away(
+    connects: bool, code: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One slow query must not make every figure of the page unknown."""
+    reader = Warehouse(ScreenSettings(), Metrics())
+    monkeypatch.setattr(reader, "_connected", lambda: Unanswering(connects))
+    with pytest.raises(ScreenError) as caught:
+        asyncio.run(reader.query("SELECT 1"))
+    reader.close()
+    assert caught.value.code == code
 
 
 def test_a_failed_query_does_not_spoil_the_next(warehouse: Any) -> None:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Final
 
-from grafana.dashboards import complaints_sql, labels, panels, sql, telemetry_sql
+from grafana.dashboards import complaints_sql, labels, panels, sql, stats, telemetry_sql
 from grafana.dashboards.festivals import MARKS
 from grafana.dashboards.model import Dashboard, Field, row
 from grafana.dashboards.text import Text, both, each
 from schemas import codes
 
-_STATS: Final = panels.figures(2)
+_STATS: Final = stats.figures(2)
 _SERIES: Final = (
     panels.lines(
         11,
@@ -168,7 +168,7 @@ DASHBOARD: Final = Dashboard(
         "Live commerce in the city: rolling indicators, flags and telemetry completeness.",
     ),
     rows=(
-        row(3, (3, panels.as_of(1)), *((3, p) for p in _STATS), (3, panels.open_flags(8))),
+        row(3, (3, stats.as_of(1)), *((3, p) for p in _STATS), (3, stats.open_flags(8))),
         row(6, *((6, p) for p in _SERIES[:4])),
         row(8, (24, panels.flag_table(21))),
         row(6, *((6, p) for p in _SERIES[4:])),

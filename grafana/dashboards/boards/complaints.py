@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from grafana.dashboards import clocks_sql, complaints_sql, labels, panels
+from grafana.dashboards import clocks_sql, complaints_sql, labels, panels, stats
 from grafana.dashboards.boards.city_overview import WORST
 from grafana.dashboards.boards.platform import merchants
+from grafana.dashboards.category_lines import by_category
 from grafana.dashboards.festivals import MARKS
 from grafana.dashboards.labels import code_options
 from grafana.dashboards.model import Dashboard, Field, Variable, row
@@ -15,7 +16,7 @@ from schemas import codes
 
 _SUMMARY: Final = both(complaints_sql.SUMMARY)
 _STATS: Final = (
-    panels.as_of(1),
+    stats.as_of(1),
     panels.number(
         2,
         "complaints",
@@ -56,21 +57,9 @@ _STATS: Final = (
         "locale",
         _SUMMARY,
     ),
-    panels.open_flags(6),
+    stats.open_flags(6),
 )
-_RATE: Final = panels.lines(
-    11,
-    "10000 * (sum(complaints_60m) + 1) / (sum(orders_60m) + 1000)",
-    Text("万单投诉（1 小时，按品类）", "Complaints / 10k orders by category, 1 h"),
-    Text(
-        "I11，含平滑加数；投诉最多的八个品类。",
-        "I11, smoothed; the eight categories with the most complaints.",
-    ),
-    "none",
-    by="category",
-    largest="sum(complaints_1m)",
-    decimals=1,
-)
+_RATE: Final = by_category(11, "complaints")
 _DAY: Final = panels.lines(
     12,
     "10000 * (sum(complaints_24h) + 1) / (sum(orders_24h) + 1000)",

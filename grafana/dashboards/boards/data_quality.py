@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from grafana.dashboards import labels, panels, telemetry_sql
+from grafana.dashboards import labels, panels, stats, telemetry_sql
 from grafana.dashboards.boards.city_overview import SOURCES as SOURCE_TABLE
 from grafana.dashboards.boards.platform import SOURCES as SOURCE_STATES
 from grafana.dashboards.model import Dashboard, Field, Step, row
@@ -34,7 +34,7 @@ _STATS: Final = (
         "percentunit",
         _QUALITY,
         decimals=2,
-        steps=panels.COMPLETE_STEPS,
+        steps=stats.COMPLETE_STEPS,
     ),
     panels.number(
         2,
@@ -117,7 +117,7 @@ _COMPLETE: Final = panels.chart(
     "percentunit",
     both(telemetry_sql.COMPLETENESS),
     series="platform_id",
-    steps=panels.COMPLETE_STEPS[2:],
+    steps=stats.COMPLETE_STEPS[2:],
     minimum=None,
     maximum=1,
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from grafana.dashboards import complaints_sql, labels, panels, sessions_sql, sql
+from grafana.dashboards import complaints_sql, labels, panels, sessions_sql, sql, stats, sums
 from grafana.dashboards.festivals import MARKS
 from grafana.dashboards.model import Dashboard, Field, Variable, row
 from grafana.dashboards.text import Lang, Text, both, each
@@ -41,44 +41,27 @@ _HEAT: Final = panels.heat(
     "locale",
     each(lambda lang: sql.mean_heat("district", "sum(viewers_1m)", _district(lang))),
 )
-DISTRICTS: Final = panels.table(
+DISTRICTS: Final = sums.by_dimension(
     14,
-    both(sql.totals("district")),
+    "district",
+    Field(
+        "name",
+        Text("区", "District"),
+        width=120,
+        labels=labels.code_labels(codes.DISTRICTS),
+        link=labels.TO_DISTRICT,
+    ),
     Text("各区汇总", "Districts"),
-    Text(
-        "所选时段合计；万单投诉含平滑加数。点区名只看该区。",
-        "Totals over the range; the rate is smoothed as in I11. A name leads to that district.",
-    ),
-    (
-        Field(
-            "name",
-            Text("区", "District"),
-            width=120,
-            labels=labels.code_labels(codes.DISTRICTS),
-            link=labels.TO_DISTRICT,
-        ),
-        labels.ORDERS,
-        labels.GMV,
-        labels.COMPLAINTS,
-        labels.RATE,
-    ),
+    Text("点区名只看该区。", "A name leads to that district."),
 )
-BASES: Final = panels.table(
+BASES: Final = sums.by_tag(
     21,
-    both(sessions_sql.tag_table("base_id")),
+    "base_id",
+    Field("tag", Text("基地", "Base"), width=140),
     Text("直播基地", "Live-commerce bases"),
     Text(
         "所选时段内在各基地开播的场次；峰值为单场每分钟观看人数的最大值。",
         "Sessions on air from each base over the range; the peak is of a single session.",
-    ),
-    (
-        Field("tag", Text("基地", "Base"), width=140),
-        Field("sessions", Text("场次", "Sessions"), unit="locale", decimals=0, width=80),
-        Field("peak_viewers", Text("单场峰值", "Peak"), unit="locale", decimals=0, width=90),
-        labels.ORDERS,
-        labels.GMV,
-        labels.COMPLAINTS,
-        labels.RATE,
     ),
 )
 _BASE_LINES: Final = (
@@ -122,7 +105,7 @@ DASHBOARD: Final = Dashboard(
         "Business and complaints by district and by live-commerce base.",
     ),
     rows=(
-        row(3, *((4, p) for p in panels.figures(2))),
+        row(3, *((4, p) for p in stats.figures(2))),
         row(10, (6, _BARS[0]), (6, _BARS[1]), (12, _HEAT)),
         row(9, (12, DISTRICTS), (12, BASES)),
         row(7, (12, _BASE_LINES[0]), (12, _BASE_LINES[1])),

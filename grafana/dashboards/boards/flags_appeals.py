@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Final
 
-from grafana.dashboards import flags_sql, labels, ledger_sql, panels
+from grafana.dashboards import flags_sql, labels, ledger_sql, panels, stats
 from grafana.dashboards.festivals import MARKS
 from grafana.dashboards.model import Dashboard, Field, row
 from grafana.dashboards.text import Text, both, each
 
 _OUTCOMES: Final = both(flags_sql.OUTCOMES)
 _STATS: Final = (
-    panels.open_flags(1),
+    stats.open_flags(1),
     panels.number(
         2,
         "opened",

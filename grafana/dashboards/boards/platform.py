@@ -4,52 +4,25 @@ from __future__ import annotations
 
 from typing import Final
 
-from grafana.dashboards import complaints_sql, labels, panels, sessions_sql, telemetry_sql
+from grafana.dashboards import (
+    complaints_sql,
+    indicators_sql,
+    labels,
+    panels,
+    sessions_sql,
+    stats,
+    telemetry_sql,
+)
+from grafana.dashboards.category_lines import by_category
 from grafana.dashboards.festivals import MARKS
 from grafana.dashboards.model import Dashboard, Field, Panel, row
 from grafana.dashboards.text import Text, both, each
 
-_LARGEST: Final = Text(
-    "所选时段内最大的八个品类，每分钟。", "The eight largest categories of the range, per minute."
-)
 _SERIES: Final = (
-    panels.lines(
-        11,
-        "sum(active_1m)",
-        Text("在播场次（按品类）", "Active sessions by category"),
-        Text("I01。", "I01.") + _LARGEST,
-        "locale",
-        by="category",
-        largest="sum(active_1m)",
-    ),
-    panels.lines(
-        12,
-        "sum(orders_1m)",
-        Text("每分钟订单（按品类）", "Orders per minute by category"),
-        Text("I04。", "I04.") + _LARGEST,
-        "locale",
-        by="category",
-        largest="sum(orders_1m)",
-    ),
-    panels.lines(
-        13,
-        "sum(paid_fen_5m) / 100",
-        Text("成交额（5 分钟，按品类）", "GMV, 5 minutes, by category"),
-        Text("I05，元。", "I05, yuan.") + _LARGEST,
-        "currencyCNY",
-        by="category",
-        largest="sum(paid_fen_1m)",
-    ),
-    panels.lines(
-        14,
-        "10000 * (sum(complaints_60m) + 1) / (sum(orders_60m) + 1000)",
-        Text("万单投诉（1 小时，按品类）", "Complaints/10k by category"),
-        Text("I11，含平滑加数。", "I11, smoothed.") + _LARGEST,
-        "none",
-        by="category",
-        largest="sum(complaints_1m)",
-        decimals=1,
-    ),
+    by_category(11, "sessions"),
+    by_category(12, "orders"),
+    by_category(13, "gmv"),
+    by_category(14, "complaints"),
 )
 SOURCES: Final = panels.states(
     22,
@@ -118,9 +91,76 @@ _COMPLETE: Final = panels.chart(
     "percentunit",
     both(telemetry_sql.COMPLETENESS),
     series="platform_id",
-    steps=panels.COMPLETE_STEPS[2:],
+    steps=stats.COMPLETE_STEPS[2:],
     minimum=None,
     maximum=1,
+)
+
+_CARE: Final = (
+    panels.chart(
+        31,
+        Text("审核覆盖率", "Review coverage"),
+        Text(
+            "I15：五分钟内有实时审核的在播场次比例；在播不足五场为未知。",
+            "I15: share of live sessions with a review in five minutes; unknown under five.",
+        ),
+        "percentunit",
+        both(indicators_sql.by_platform("I15", "5m", scale=100)),
+        series="platform_id",
+        decimals=1,
+        maximum=1,
+        interval="5m",
+    ),
+    panels.chart(
+        32,
+        Text("审核时延 p95", "Review latency p95"),
+        Text(
+            "I16：从画面出现到审核结果的 95 分位，本钟点；审核不足 20 次为未知。",
+            "I16: from what was shown to the outcome, 95th percentile of the clock hour; unknown "
+            "under 20 reviews.",
+        ),
+        "s",
+        both(indicators_sql.by_platform("I16", "1h", "p95")),
+        series="platform_id",
+        decimals=1,
+        interval="5m",
+    ),
+    panels.chart(
+        33,
+        Text("48 小时发货率", "Shipped within 48 h"),
+        Text(
+            "I18：满 48 小时的订单中按时发货的比例，七天；不足 20 单为未知。",
+            "I18: of the orders whose 48 h ended, those shipped in time, seven days; unknown "
+            "under 20.",
+        ),
+        "percentunit",
+        both(indicators_sql.by_platform("I18", "7d", scale=100)),
+        series="platform_id",
+        decimals=1,
+        maximum=1,
+        interval="5m",
+    ),
+)
+INDICATORS: Final = panels.table(
+    34,
+    each(indicators_sql.newest),
+    Text("长窗口指标", "Indicators of long windows"),
+    Text(
+        "各指标在所选时段内最近一次的数值（定义见 docs/indicators.md）；量不足为未知，不当作零。",
+        "Each indicator as last told in the range (docs/indicators.md says what it is); unknown, "
+        "never zero, where the volume is too small.",
+    ),
+    (
+        labels.PLATFORM,
+        Field("indicator", Text("编号", "Id"), width=64),
+        Field("name", Text("指标", "Indicator"), width=190),
+        Field("part_name", Text("分项", "Part"), width=120),
+        Field("window", Text("窗口", "Window"), width=84),
+        Field("value", Text("数值", "Value"), unit="none", decimals=2, width=100),
+        Field("unit", Text("单位", "Unit"), width=130),
+        Field("volume", Text("样本量", "Volume"), unit="locale", decimals=0, width=90),
+        Field("told_at", Text("时间", "As of"), unit="dateTimeAsIso", width=104),
+    ),
 )
 
 DASHBOARD: Final = Dashboard(
@@ -131,12 +171,12 @@ DASHBOARD: Final = Dashboard(
         "One platform's business, complaints, flags and data quality.",
     ),
     rows=(
-        row(
-            3, (3, panels.as_of(1)), *((3, p) for p in panels.figures(2)), (3, panels.open_flags(8))
-        ),
+        row(3, (3, stats.as_of(1)), *((3, p) for p in stats.figures(2)), (3, stats.open_flags(8))),
         row(7, *((6, p) for p in _SERIES)),
         row(8, (24, panels.flag_table(21))),
         row(7, (12, SOURCES), (12, _COMPLETE)),
+        row(7, *((8, p) for p in _CARE)),
+        row(9, (24, INDICATORS)),
         row(9, (12, SESSIONS_NOW), (12, merchants(23, complaints_sql.ANY_FILED))),
     ),
     variables=panels.WHO,

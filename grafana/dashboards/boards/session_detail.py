@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from grafana.dashboards import labels, panels, sessions_sql
+from grafana.dashboards import indicators_sql, labels, panels, sessions_sql
 from grafana.dashboards.festivals import MARKS
 from grafana.dashboards.model import Dashboard, Field, Variable, row
 from grafana.dashboards.text import Text, both, each
@@ -154,6 +154,18 @@ _HEARD: Final = panels.states(
     labels.SAMPLE_STATES,
     series="name",
 )
+_REVIEWS: Final = panels.chart(
+    19,
+    Text("实时审核", "Real-time reviews"),
+    Text(
+        "每段时间的审核次数，按结果叠加；没有审核的时段空白。",
+        "Reviews in each step of time by what they led to, stacked; blank where there was none.",
+    ),
+    "locale",
+    each(indicators_sql.of_session),
+    series="name",
+    bars=True,
+)
 FLAGS: Final = panels.table(
     17,
     Text(sessions_sql.session_flags("sentence_zh"), sessions_sql.session_flags("sentence_en")),
@@ -211,7 +223,7 @@ DASHBOARD: Final = Dashboard(
         row(3, (24, DIMENSIONS)),
         row(7, (12, _VIEWERS), (12, _REACTIONS)),
         row(7, (12, _SALES), (12, _MONEY)),
-        row(4, (24, _HEARD)),
+        row(5, (12, _HEARD), (12, _REVIEWS)),
         row(5, (24, FLAGS)),
         row(8, (24, EVIDENCE)),
     ),

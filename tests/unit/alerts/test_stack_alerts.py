@@ -18,6 +18,16 @@ def test_only_when_asked_for(tmp_path: Path) -> None:
     assert "--alerts" not in arguments_of(StackSettings(tmp_path), fresh=False)
 
 
+def test_hours_and_days_are_kept_up_where_that_is_asked_for(tmp_path: Path) -> None:
+    assert "rollups" not in services(StackSettings(tmp_path))
+    assert "--no-rollups" in arguments_of(StackSettings(tmp_path), fresh=False)
+    settings = StackSettings(tmp_path, rollups=True)
+    assert "--rollups" in arguments_of(settings, fresh=False)
+    service = services(settings)["rollups"]
+    assert service.command()[-2:] == ["--every", "300"]
+    assert "LIVEWATCH_CLICKHOUSE_PASSWORD_FILE" in service.env
+
+
 def test_it_knows_its_outbox_and_its_receivers(tmp_path: Path) -> None:
     settings = StackSettings(tmp_path, alerts=True, alertmanager="http://127.0.0.1:9093")
     env = services(settings)["alerts"].env

@@ -17,7 +17,7 @@ from grafana.screen.cache import QueryCache
 from grafana.screen.cli import screen
 from grafana.screen.errors import AwayError, QueryError, too_slow
 from grafana.screen.library import Library, UnknownDashboardVersionError
-from grafana.screen.serve import StartError, require_login
+from grafana.screen.serve import StartError, require_login, require_record
 from grafana.screen.settings import ScreenSettings, ServeSettings
 
 Answer = Callable[[str], frames.Frame]
@@ -200,6 +200,13 @@ def test_other_hosts_are_refused_without_a_login(host: str) -> None:
         require_login(host, ServeSettings())
     with pytest.raises(StartError, match="there are no accounts"):
         require_login(host, ServeSettings(accounts=Path("/nowhere/accounts.json")))
+
+
+def test_named_accounts_do_not_look_without_a_record() -> None:
+    with pytest.raises(StartError, match="LIVEWATCH_SCREEN_AUDIT"):
+        require_record(ServeSettings(accounts=Path("accounts.json")))
+    require_record(ServeSettings(accounts=Path("accounts.json"), audit="127.0.0.1:9092"))
+    require_record(ServeSettings())
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.1.2.3", "::1", "localhost"])

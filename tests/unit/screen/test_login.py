@@ -14,8 +14,10 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
 from grafana.screen.login import COOKIE, Login, form
+from grafana.screen.records import Records
 from pipelines.accounts.book import Account, Accounts
 from pipelines.accounts.proof import SESSION_MS, Proofs
+from pipelines.api.audit import Access, UnauditedError
 from pipelines.core.ledger.roles import Role
 
 QUICK = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
@@ -31,24 +33,46 @@ class Clock:
         return self.seconds
 
 
+class Kept:
+    """Takes records, or, `away`, does not."""
+
+    def __init__(self) -> None:
+        self.accesses: list[Access] = []
+        self.away = False
+
+    async def record(self, access: Access) -> None:
+        if self.away:
+            raise UnauditedError
+        self.accesses.append(access)
+
+    def told(self) -> list[tuple[str, str, int]]:
+        return [(a.account, a.route.removeprefix("screen:"), a.http_status) for a in self.accesses]
+
+
 class Visitor:
     """A browser without redirects, on one event loop."""
 
     def __init__(self, accounts: Accounts) -> None:
         self.clock = Clock()
         self.accounts = accounts
+        self.kept = Kept()
+        kept: Any = self.kept
+        records = Records(kept, self.now_ms)
 
         async def page(_: Any) -> PlainTextResponse:
             return PlainTextResponse("figures")
 
-        paths = ("/", "/api/query", "/healthz")
+        paths = ("/", "/api/query", "/static/js/main.js", "/healthz")
         app = Starlette(routes=[Route(p, page) for p in paths])
-        proofs = Proofs(lambda: self.accounts, lambda: round(self.clock() * 1000), QUICK)
+        proofs = Proofs(lambda: self.accounts, self.now_ms, QUICK)
         self._client = httpx.AsyncClient(
-            transport=httpx.ASGITransport(Login(app, proofs, self.clock)),
+            transport=httpx.ASGITransport(Login(app, proofs, self.clock, records)),
             base_url="http://screen",
         )
         self._runner = asyncio.Runner()
+
+    def now_ms(self) -> int:
+        return round(self.clock() * 1000)
 
     def get(self, path: str) -> httpx.Response:
         return self._runner.run(self._client.get(path))
@@ -141,3 +165,37 @@ def test_a_session_ends_by_itself_and_with_its_account(visitor: Visitor) -> None
 
 def test_a_body_that_is_too_long_is_not_read_as_a_password(visitor: Visitor) -> None:
     assert visitor.enter("lin", "x" * 10_000).status_code == 413
+
+
+def test_logins_and_what_is_looked_at_are_on_record(visitor: Visitor) -> None:
+    visitor.get("/api/query?dashboard=complaints")  # shown to nobody
+    visitor.enter("lin", "wrong")
+    visitor.enter("shop")
+    visitor.enter("lin")
+    visitor.get("/")
+    visitor.get("/static/js/main.js")
+    visitor.get("/api/query?dashboard=complaints&panel=1&var-session=abc")
+    visitor.get("/api/query?dashboard=13800138000'")
+    visitor.post("/logout")
+    assert visitor.kept.told() == [
+        ("", "/login", 401), ("shop", "/login", 403), ("lin", "/login", 303), ("lin", "/", 200),
+        ("lin", "/api/query/complaints", 200), ("lin", "other", 200), ("lin", "/logout", 303),
+    ]  # fmt: skip
+
+
+def test_a_page_that_refreshes_is_on_record_once_a_minute(visitor: Visitor) -> None:
+    visitor.enter("lin")
+    for _ in range(70):
+        visitor.get("/api/query?dashboard=complaints")
+        visitor.clock.seconds += 2
+    assert len(visitor.kept.accesses) == 1 + 3
+
+
+def test_what_cannot_be_recorded_is_not_shown(visitor: Visitor) -> None:
+    visitor.enter("lin")
+    visitor.kept.away = True
+    refused = visitor.get("/api/query")
+    assert (refused.status_code, refused.json()["error"]["code"]) == (503, "not_recorded")
+    assert "set-cookie" not in visitor.enter("lin").headers
+    visitor.kept.away = False
+    assert visitor.get("/api/query").text == "figures"

@@ -11,7 +11,7 @@ import numpy as np
 from schemas.telemetry import SampleType
 
 if TYPE_CHECKING:
-    from tests.browser.day import Day
+    from deploy.check.simulated_day.day import Day, Raw
 
 _GRADES = {"watch": "关注", "raised": "升高", "critical": "严重"}
 
@@ -183,7 +183,12 @@ def telemetry(day: Day) -> list[dict[str, Any]]:
 
 
 def _checkpoint(
-    day: Day, sample: SampleType, platform: str, until: int, seen: Any, raw: dict[str, np.ndarray]
+    day: Day,
+    sample: SampleType,
+    platform: str,
+    until: int,
+    seen: Any,
+    raw: Raw,
 ) -> dict[str, Any]:
     silent = platform == "p03" and 16 * 60 < until <= 16 * 60 + 25
     heard = 16 * 60 if silent else until

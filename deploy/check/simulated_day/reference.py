@@ -7,15 +7,19 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
-from typing import Any
+from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 
+from deploy.check.simulated_day.day import Day
 from schemas.telemetry import SampleType
-from tests.browser.day import Day
 
-V, O, C = SampleType.VIEWERS, SampleType.ORDERS, SampleType.COMPLAINTS  # noqa: E741
-Mask = np.ndarray
+V: Final = SampleType.VIEWERS
+O: Final = SampleType.ORDERS  # noqa: E741
+C: Final = SampleType.COMPLAINTS
+R: Final = SampleType.REVIEWS
+Mask = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -28,16 +32,25 @@ class Reference:
     def begin_ms(self) -> int:
         return round(self.day.start.timestamp() * 1000)
 
+    @property
+    def closed(self) -> int:
+        """The last closed minute."""
+        return self.minute_of(self.day.closed_through)
+
     def minute_of(self, moment: datetime) -> int:
         return round((moment - self.day.start).total_seconds()) // 60
 
-    def minutes(self, sample: SampleType) -> np.ndarray:
+    def minutes(self, sample: SampleType) -> npt.NDArray[np.int64]:
         return (self.day.raw[sample]["ms"] - self.begin_ms) // 60_000
 
     def within(self, sample: SampleType, first: int, last: int) -> Mask:
         """Rows of the minutes from `first` to `last`, both included."""
         at = self.minutes(sample)
         return (at >= first) & (at <= last)
+
+    def shown(self, sample: SampleType) -> Mask:
+        """Rows that a panel over the whole day reads by their own time: its end is a second."""
+        return np.asarray(self.day.raw[sample]["ms"] <= self.day.span.end.timestamp() * 1000)
 
     def total(self, sample: SampleType, column: str, mask: Mask) -> float:
         return float(self.day.raw[sample][column][mask].sum())
@@ -80,9 +93,3 @@ class Reference:
         names, where = np.unique(raw[by][mask].astype(str), return_inverse=True)
         sums = np.bincount(where, raw[column][mask].astype(np.float64), len(names))
         return {str(n): float(s) for n, s in zip(names, sums, strict=True)}
-
-
-def rows(frame: Any) -> list[dict[str, Any]]:
-    names = [c.name for c in frame.columns]
-    values = zip(*(c.values for c in frame.columns), strict=True)
-    return [dict(zip(names, row, strict=True)) for row in values]

@@ -5,6 +5,8 @@ with the settled views of the warehouse. So a figure on a dashboard has come fro
 the project's own way, and a test holds it against numpy over the same rows.
 """
 
+# ruff: noqa: S608 - SQL assembled from constants of this module
+
 from __future__ import annotations
 
 from collections import defaultdict
@@ -13,8 +15,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
+from deploy.check.simulated_day.events import flag_events, ledger, telemetry
+from grafana.screen.timerange import TimeRange
 from pipelines.core.columns import Maybe, TableColumns
 from pipelines.warehouse.client import insert
 from producers.simulate.anomalies import Injection
@@ -23,7 +28,6 @@ from producers.simulate.model import Population, Simulation
 from producers.simulate.plan import Planner
 from producers.simulate.requests import Request
 from schemas.telemetry import MEASURES, SampleType
-from tests.browser.events import flag_events, ledger, telemetry
 
 MINUTE_MS, HOUR_MS = 60_000, 3_600_000
 SESSIONS, PLATFORMS, HOURS = 160, 3, 24
@@ -34,7 +38,7 @@ _DIMENSIONS = ("room_pid", "streamer_pid", "mcn_pid", "merchant_pid", "base_id",
                "category", "scenario")  # fmt: skip
 _IN_RAW = ("session_id", "merchant_pid", "category", "district")
 
-Raw = dict[str, np.ndarray]
+Raw = dict[str, npt.NDArray[Any]]
 """Column name -> values, one entry a row; `platform_id` and `ms` among them."""
 
 
@@ -52,6 +56,27 @@ class Day:
         """Start of the last closed minute."""
         return self.end - timedelta(minutes=OPEN_MINUTES + 1)
 
+    @property
+    def span(self) -> TimeRange:
+        """The whole day, to the last second of its last closed minute."""
+        return TimeRange(self.start, self.closed_through + timedelta(minutes=1, seconds=-1))
+
+    @property
+    def hour(self) -> TimeRange:
+        """Its last 60 closed minutes."""
+        return TimeRange(self.closed_through - timedelta(minutes=59), self.span.end)
+
+    @property
+    def session(self) -> str:
+        """The one that a spike of complaints was put into, so that it has evidence and a flag."""
+        (spike,) = (i.anomaly for i in self.injections if i.anomaly.entity_type == "session")
+        return spike.entity_id
+
+    @property
+    def rows(self) -> int:
+        """Raw rows of all samples."""
+        return sum(len(raw["ms"]) for raw in self.raw.values())
+
 
 def whole_day(now: datetime | None = None) -> datetime:
     """The start of the last whole day in Shanghai, recent enough for the tables' TTL."""
@@ -67,6 +92,7 @@ def build(client: Any, start: datetime) -> Day:
         insert(client, f"raw_{sample.value}", _raw_columns(sample, raw))
     insert(client, "sessions", _sessions(day.raw[SampleType.VIEWERS]))
     _indicators(client, day)
+    _values(client, day)
     _insert_rows(client, "flag_events", flag_events(day))
     _insert_rows(client, "ledger", ledger(day))
     _insert_rows(client, "completeness", telemetry(day))
@@ -121,7 +147,7 @@ def _plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
     return column.cast(pa.utf8()) if pa.types.is_dictionary(column.type) else column
 
 
-def _text(values: np.ndarray) -> list[str]:
+def _text(values: npt.NDArray[Any]) -> list[str]:
     return ["" if v is None else v for v in values.tolist()]
 
 
@@ -193,6 +219,18 @@ def _indicators(client: Any, day: Day) -> None:
                 sum(expected_5m) AS expected_5m
             FROM indicators_session GROUP BY minute, platform_id, category, district
         ) AS s USING (minute, platform_id, category, district)""")
+
+
+def _values(client: Any, day: Day) -> None:
+    """Indicators of long windows, which the settled view has slowly: three times in the day."""
+    for before in (16, 8, 0):
+        at = day.closed_through - timedelta(hours=before)
+        client.execute(f"""
+            INSERT INTO indicator_values (minute, indicator, window, part, scope, platform_id,
+                category, session_id, value, numerator, denominator, n, version)
+            SELECT toDateTime('{at:%F %T}', 'UTC'), indicator, window, part, scope, platform_id,
+                category, session_id, value, numerator, denominator, n, 1
+            FROM v_settled_indicator_values(at = '{at:%F %T}')""")
 
 
 def _insert_rows(client: Any, table: str, rows: list[dict[str, Any]]) -> None:
