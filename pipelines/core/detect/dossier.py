@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .policy import SpikePolicy
-from .spike_filter import peek, slot_numbers
-from .spike_state import Slots, SpikeState
+from .spike_filter import may_reach, peek
+from .spike_state import Slots, SpikeState, slot_numbers
 
 VERSION = 1
 STATISTIC = "spike_log_odds"
@@ -67,12 +67,15 @@ class Dossiers(NamedTuple):
 
 
 def suspects(state: SpikeState, slots: Slots, inputs: BinInputs, policy: SpikePolicy) -> Index:
-    """Positions in ``slots`` [n] whose odds the closed bin can raise: more complaints than were
-    usual in the bin before, for the same orders. A copy of all would cost more than the filter."""
-    index = slot_numbers(state, slots)
+    """Positions in ``slots`` [n] that the closed bin can bring to a grade: more complaints than
+    were usual in the bin before, for the same orders, and odds that are near enough. A copy of all
+    would cost more than the filter."""
+    may = may_reach(state, slots, inputs.counts, policy.watch, policy)
+    near = np.flatnonzero(may & (inputs.counts > 0))
+    index = slot_numbers(state, slots)[near]
     last = (state.cursor[index] - 1) % policy.window_bins
     usual = state.ring_expected[index, last] / np.maximum(state.ring_exposure[index, last], 1e-6)
-    return np.flatnonzero((inputs.counts > 0) & (inputs.counts > 0.9 * usual * inputs.exposure))
+    return near[inputs.counts[near] > 0.9 * usual * inputs.exposure[near]]
 
 
 def gather(

@@ -90,7 +90,10 @@ class EpisodeBook:
         """Which of ``slots`` [n] are in an episode: what the filter calls frozen."""
         if not self.open:
             return np.zeros(len(slots), bool)
-        return np.isin(slots, np.fromiter(self.open, np.int64, len(self.open)))
+        mine = np.fromiter(self.open, np.int64, len(self.open))
+        marked = np.zeros(1 + max(int(mine.max()), int(np.max(slots, initial=0))), bool)
+        marked[mine] = True
+        return np.asarray(marked[slots])
 
     def candidates(
         self, slots: NDArray[np.integer[Any]], scores: NDArray[np.float64], policy: SpikePolicy
