@@ -23,8 +23,10 @@ class FalseAlerts:
     def __init__(self, series: int, policy: SpikePolicy) -> None:
         self.policy = policy
         self.detector = SpikeDetector.create(series, policy)
-        guards = {policy.min_count, policy.min_count_critical}
-        self.ladders = {g: Ladder(series, THRESHOLDS, g, policy.refractory_bins) for g in guards}
+        # By guard; that of critical is the greater one.
+        quiet, costs = policy.refractory_bins, {policy.min_count: 0.0}
+        costs[policy.min_count_critical] = policy.scarce_cost
+        self.ladders = {g: Ladder(series, THRESHOLDS, g, quiet, c) for g, c in costs.items()}
         self.counting = True
         """False while the history warms up."""
         self.left_out = np.zeros(series, bool)

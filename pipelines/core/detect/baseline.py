@@ -52,6 +52,8 @@ class Outlook(NamedTuple):
     """[n]: the bin's exposure against what the baseline rests on."""
     spread: Floats
     """[n]: relative variance of mu between the drifts."""
+    restless: Floats
+    """[n] in [0, 1]: belief in the fastest drift beyond what it was worth at the start."""
 
 
 def outlook(
@@ -67,12 +69,15 @@ def outlook(
     basis = prior + rows(state.exposure_sum, slots)
     means = exposure * (prior_mean * prior + rows(state.counts_sum, slots)) / basis
     means = np.clip(means, MU_FLOOR, MU_CEILING)
-    belief = np.exp(rows(state.log_drift, slots)) * np.array(policy.drift_weights)[:, None]
+    prior_belief = np.array(policy.drift_weights)
+    belief = np.exp(rows(state.log_drift, slots)) * prior_belief[:, None]
     belief /= belief.sum(axis=0)
+    first = prior_belief[-1] / prior_belief.sum()
+    restless = np.maximum(belief[-1] - first, 0.0) / max(1.0 - first, MU_FLOOR)
     mu = (belief * means).sum(axis=0)
     novelty = exposure * (belief / basis).sum(axis=0)
     spread = (belief * np.square(means / mu - 1.0)).sum(axis=0)
-    return Outlook(mu, means, novelty, spread)
+    return Outlook(mu, means, novelty, spread, restless)
 
 
 def credible(counts: Floats, mu: Floats, policy: SpikePolicy) -> Floats:

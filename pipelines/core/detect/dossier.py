@@ -92,7 +92,9 @@ def score_again(told: Mapping[str, Any]) -> float:
     try:
         if told["v"] != VERSION or told["statistic"] != STATISTIC:
             raise ValueError("a dossier of another kind")
-        policy = SpikePolicy(**{k: _frozen(v) for k, v in told["policy"].items()})
+        # A dossier of before the restless were asked for more knows nothing of it.
+        parameters = {"restless_cost": 0.0} | told["policy"]
+        policy = SpikePolicy(**{k: _frozen(v) for k, v in parameters.items()})
         arrays = {name: np.array(values) for name, values in told["state"].items()}
         state = SpikeState.from_arrays(arrays, policy)
         c, e, mean, weight = (float(told["bin"][name]) for name in BinInputs._fields)

@@ -4,7 +4,11 @@ Per bin, with L_q the likelihood of the count under mean q * mu over that under 
 over the dispersion grid:
 
     A_q <- ((1 - delta) A_q + pi/Q * P) * L_q
-    P   <- (1 - pi) P + delta * sum A          then normalise to 1;   score = ln(sum A / P)
+    P   <- (1 - pi) P + delta * sum A          then normalise to 1
+    score = ln(sum A / P) - restless_cost * R
+
+R in [0, 1] is what the series' own drift grid says of how it walks (``baseline.Outlook``): of a
+rate that wanders by itself more evidence is asked (ADR 0023).
 
 ``observe`` is for a closed bin and learns; ``peek`` gives the score that the open bin would have
 if it closed now, and changes nothing. Both are O(1) per series and bin.
@@ -220,7 +224,7 @@ def _step(state: SpikeState, slots: Slots, inputs: _Inputs, policy: SpikePolicy)
     total = alarm + rest
     normal = np.maximum(rest / total, _TINY)
     mean_phi = np.asarray(policy.phi_grid) @ weight
-    score = np.log(alarm / rest)
+    score = np.log(alarm / rest) - policy.restless_cost * view.restless
     return _Step(view, mean_phi, stay / total, normal, score, log_value)
 
 

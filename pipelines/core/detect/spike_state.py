@@ -52,7 +52,7 @@ class SpikeState:
     normal: NDArray[np.float64]
     """P, [slot]: probability of the normal regime; P + sum A = 1."""
     score: NDArray[np.float64]
-    """[slot]: ln(sum A / P) after the last closed bin."""
+    """[slot]: after the last closed bin; the log odds, less what a restless series is asked."""
     floor: NDArray[np.float64]
     """[slot]: running mean of the score while nothing happens."""
     age: NDArray[np.int32]
