@@ -25,7 +25,7 @@ from benchmarks.detection.alerts import Alerts, Found, null_alerts, rise
 from benchmarks.detection.matched import FALSE_RATES, MIN_YIELD, SCENARIOS, Result, compare
 from benchmarks.detection.oracle import oracle
 from benchmarks.detection.worlds import World
-from pipelines.core.detect import DEFAULT_POLICY, SpikePolicy
+from pipelines.core.detect import DEFAULT_POLICY, Grade, SpikePolicy
 
 CALIBRATION_SEED, REPORT_SEED = 20_201_204, 7_310_115
 DRIFTS = (0.1, 0.35)
@@ -127,6 +127,11 @@ def per_day(alerts: Alerts, guard: int, threshold: float) -> float:
     return round(alerts.per_city_day(float(ladder.alerts[at])), 2)
 
 
+def episodes(alerts: Alerts, grade: Grade) -> float:
+    """Episodes of the book that reached ``grade``, a day per 50,000 series."""
+    return round(alerts.per_city_day(alerts.grades[grade.name]), 2)
+
+
 def summary(
     policy: SpikePolicy,
     quiet: dict[float, Alerts],
@@ -138,6 +143,8 @@ def summary(
     line: dict[str, Any] = {
         "null_critical_per_day": per_day(quiet[0.1], guard, h),
         "drift_critical_per_day": per_day(quiet[0.35], guard, h),
+        "null_critical_episodes_per_day": episodes(quiet[0.1], Grade.CRITICAL),
+        "drift_critical_episodes_per_day": episodes(quiet[0.35], Grade.CRITICAL),
         "null_raised_per_day": per_day(quiet[0.1], policy.min_count, policy.raised),
         "null_watch_per_day": per_day(quiet[0.1], policy.min_count, policy.watch),
     }

@@ -98,7 +98,7 @@ class Found:
 
 def rise(policy: SpikePolicy, world: World, factor: Floats, ticks: int) -> Found:
     """A rise of ``factor`` [n] for an hour after three days of history, at guard "critical"."""
-    size, guard = world.mean.size, policy.min_count_critical
+    size = world.mean.size
     state, slots = SpikeState.empty(size, policy), np.arange(size)
     detector = SpikeDetector(policy, state)
     prior = (GROUP_MEAN, PRIOR_WEIGHT)
@@ -111,8 +111,15 @@ def rise(policy: SpikePolicy, world: World, factor: Floats, ticks: int) -> Found
             now = peek(state, slots, seen, share, *prior, policy)
             window = closed_window(state, slots).observed + seen
             window -= state.ring_counts[slots, state.cursor[slots]]
-            scores[t] = np.maximum(scores[t], np.where(window >= guard, now, -np.inf))
+            scores[t] = np.maximum(scores[t], _for_critical(now, window, policy))
         detector.close_bin((900 + t) * policy.bin_ms, slots, counts, 1.0, *prior)
-        enough = closed_window(state, slots).observed >= guard
-        scores[t] = np.maximum(scores[t], np.where(enough, state.score, -np.inf))
+        window = closed_window(state, slots).observed
+        scores[t] = np.maximum(scores[t], _for_critical(state.score, window, policy))
     return Found(scores.max(axis=0), scores)
+
+
+def _for_critical(scores: Floats, window: Floats, policy: SpikePolicy) -> Floats:
+    """What is held against ``policy.critical`` [n], of scores and complaints in the window [n]."""
+    enough = window >= policy.min_count_critical
+    asked = policy.scarce_cost / np.maximum(window, 1.0)
+    return np.where(enough, scores - asked, -np.inf)

@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from pipelines.backtest.ladder import Ladder
 from pipelines.core.detect import EpisodeEvent, SpikeDetector, SpikePolicy, peek
+from pipelines.core.detect.spike_filter import may_reach
 from pipelines.core.detect.window import closed_window
 
 Floats = npt.NDArray[np.float64]
@@ -22,8 +23,10 @@ class FalseAlerts:
     def __init__(self, series: int, policy: SpikePolicy) -> None:
         self.policy = policy
         self.detector = SpikeDetector.create(series, policy)
-        guards = {policy.min_count, policy.min_count_critical}
-        self.ladders = {g: Ladder(series, THRESHOLDS, g, policy.refractory_bins) for g in guards}
+        # By guard; that of critical is the greater one.
+        quiet, costs = policy.refractory_bins, {policy.min_count: 0.0}
+        costs[policy.min_count_critical] = policy.scarce_cost
+        self.ladders = {g: Ladder(series, THRESHOLDS, g, quiet, c) for g, c in costs.items()}
         self.counting = True
         """False while the history warms up."""
         self.left_out = np.zeros(series, bool)
@@ -35,12 +38,14 @@ class FalseAlerts:
         """The open bin so far; inputs as ``SpikeDetector.tick``."""
         args = (counts, exposure, mean, weight)
         events = self.detector.tick(bin_ * self.policy.bin_ms, slots, *args)
-        scores = peek(self.detector.state, slots, *args, self.policy)
-        some = np.flatnonzero(scores >= THRESHOLDS[0])
-        state, at = self.detector.state, slots[some]
+        state, low = self.detector.state, THRESHOLDS[0]
+        near = np.flatnonzero(may_reach(state, slots, counts, low, self.policy))
+        at, columns = slots[near], np.broadcast_arrays(counts, *args[1:])
+        c, e, m0, w0 = (column[near] for column in columns)
+        scores = peek(state, at, c, e, m0, w0, self.policy)
         oldest = state.ring_counts[at, state.cursor[at]]
-        observed = closed_window(state, at).observed - oldest + counts[some]
-        self._count(bin_, at, scores[some], observed)
+        observed = closed_window(state, at).observed - oldest + c
+        self._count(bin_, at, scores, observed)
         return events
 
     def close(

@@ -23,10 +23,13 @@ class Season(StrEnum):
 # Series from elsewhere can be far more over-dispersed than a merchant's complaints.
 WIDE_PHI = (1.15, 1.6, 2.3, 3.5, 6.0, 12.0, 25.0, 60.0)
 
+# A series is held against itself alone here: nothing is asked of it beyond others.
+ALONE = replace(DEFAULT_POLICY, critical=2.6, restless_cost=0.0, scarce_cost=0.0)
+
 LONG: dict[BinLength, SpikePolicy] = {
-    BinLength.FIVE_MINUTES: replace(DEFAULT_POLICY, phi_grid=WIDE_PHI),
+    BinLength.FIVE_MINUTES: replace(ALONE, phi_grid=WIDE_PHI),
     BinLength.HOUR: replace(
-        DEFAULT_POLICY,
+        ALONE,
         bin_ms=3_600_000,
         phi_grid=WIDE_PHI,
         pi=1e-3,

@@ -17,6 +17,9 @@ AFTER_MS = 5 * 60_000
 # Complaints come from buyers: a spike wants at least so many orders for each of them.
 _ORDERS_PER_COMPLAINT = 2.0
 _LEAST_POOL = 10
+# A surge of refunds can be seen where there are many orders: so many in it, or the busiest three.
+_ORDERS_OF_A_SURGE = 240.0
+_SURGE_POOL = 3
 # Categories with few refunds, where a surge has room.
 _FEW_REFUNDS = ("food", "household", "appliances_electronics", "agricultural")
 
@@ -49,7 +52,10 @@ class Chooser:
         end_ms = self.population.config.start_ms + request.start_ms + request.duration_ms
         merchant = s.merchant[live]
         keep = _prefer(keep, ~np.isin(merchant, list(self._merchants)))
-        keep = self._busy(keep, _ORDERS_PER_COMPLAINT * excess / request.duration_ms)
+        orders, few = _ORDERS_PER_COMPLAINT * excess, _LEAST_POOL
+        if request.kind == "F05":
+            orders, few = _ORDERS_OF_A_SURGE, _SURGE_POOL
+        keep = self._busy(keep, orders / request.duration_ms, few)
         keep = _prefer(keep, ~np.isin(self._cell(merchant), list(self._cells)))
         keep = _prefer(keep, s.end[live] > end_ms + AFTER_MS)
         slot = int(self.population.rng.choice(live[keep]))
@@ -89,12 +95,12 @@ class Chooser:
             keep = _prefer(keep, np.isin(city.merchant_category[merchant], few))
         return keep
 
-    def _busy(self, keep: Mask, orders_per_ms: float) -> Mask:
-        """Sessions with so many orders, or the busiest few; at least the upper tenth."""
+    def _busy(self, keep: Mask, orders_per_ms: float, few: int) -> Mask:
+        """Sessions with so many orders, or the busiest ``few``; at least the upper tenth."""
         at = np.flatnonzero(keep)
         orders = self.orders_per_ms(self.population.live[at])
         pool = np.sort(orders)[::-1][: max(_LEAST_POOL, len(at) // 10)]
-        least = min(max(orders_per_ms, pool[-1]), pool[min(_LEAST_POOL, len(pool)) - 1])
+        least = min(max(orders_per_ms, pool[-1]), pool[min(few, len(pool)) - 1])
         busy = np.zeros_like(keep)
         busy[at[orders >= least]] = True
         return busy

@@ -17,7 +17,7 @@ from producers.simulate.ids import to_text
 from producers.simulate.model import Population
 from producers.simulate.requests import Request
 
-_FACTORS = {"F03": 12.0, "F04": 20.0, "F05": 4.0, "F06": 6.0, "F07": 3.0}
+_FACTORS = {"F03": 12.0, "F04": 20.0, "F05": 5.0, "F06": 6.0, "F07": 3.0}
 _EXCESS = {"F01": 30.0, "F02": 8.0, "F08": 10.0}
 _CODES = {"F02": "C06", "F08": "L02"}
 _SPIKE_CODES = ("C01", "C0301", "C0302", "C04", "C07")

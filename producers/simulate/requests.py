@@ -15,6 +15,11 @@ from producers.simulate.anomalies import ENTITY_TYPES, KINDS
 from producers.units import parse_duration
 
 MINUTE_MS = 60_000
+USUAL_MS = 20 * MINUTE_MS
+#: Their rules look at half an hour: what is over sooner is never seen in full.
+_LENGTHS = {"F05": 40 * MINUTE_MS, "F06": 40 * MINUTE_MS}
+#: What a platform usually sells is known after two hours of it.
+_EARLIEST = {"F06": 130 * MINUTE_MS}
 _KEYS = {
     "kind", "entity_type", "entity_id", "platform", "category", "start", "duration",
     "factor", "excess", "code", "mode",
@@ -82,8 +87,7 @@ def spikes(rule: SpikeRule, run_ms: int, rng: np.random.Generator) -> list[Reque
 
 def others(kinds: Sequence[str], after_ms: int, run_ms: int) -> list[Request]:
     """One anomaly of each kind, spread over the run, with the usual strength of its kind."""
-    duration = 20 * MINUTE_MS
-    starts = np.linspace(after_ms, max(after_ms, run_ms - duration), len(kinds))
+    starts = np.linspace(after_ms, max(after_ms, run_ms - USUAL_MS), len(kinds))
     found = []
     for kind, start in zip(kinds, starts.astype(np.int64).tolist(), strict=True):
         name, _, mode = kind.partition(":")
@@ -91,8 +95,11 @@ def others(kinds: Sequence[str], after_ms: int, run_ms: int) -> list[Request]:
             raise UsageError(f"--inject: {name!r} is not one of {', '.join(KINDS)}")
         if mode not in ("", "gap", "frozen"):
             raise UsageError("--inject: F11 takes F11:gap or F11:frozen")
-        length = 3 * MINUTE_MS if name == "F11" and mode != "frozen" else duration
-        found.append(Request(name, start, length, mode=mode or None))
+        gap = name == "F11" and mode != "frozen"
+        length = 3 * MINUTE_MS if gap else _LENGTHS.get(name, USUAL_MS)
+        wanted = max(start, _EARLIEST.get(name, 0))
+        at = min(wanted, max(run_ms - length, after_ms))
+        found.append(Request(name, at, length, mode=mode or None))
     return found
 
 

@@ -32,7 +32,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .policy import SpikePolicy
-from .spike_state import Slots, SpikeState
+from .spike_state import Slots, SpikeState, put_rows, rows
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -52,6 +52,8 @@ class Outlook(NamedTuple):
     """[n]: the bin's exposure against what the baseline rests on."""
     spread: Floats
     """[n]: relative variance of mu between the drifts."""
+    restless: Floats
+    """[n] in [0, 1]: belief in the fastest drift beyond what it was worth at the start."""
 
 
 def outlook(
@@ -63,21 +65,19 @@ def outlook(
     policy: SpikePolicy,
 ) -> Outlook:
     """Expected count of a bin of ``exposure`` [n]; prior's mean per order, its weight in orders."""
-    prior = prior_weight * by_grid(state.prior_left, slots)
-    basis = prior + by_grid(state.exposure_sum, slots)
-    means = exposure * (prior_mean * prior + by_grid(state.counts_sum, slots)) / basis
+    prior = prior_weight * rows(state.prior_left, slots)
+    basis = prior + rows(state.exposure_sum, slots)
+    means = exposure * (prior_mean * prior + rows(state.counts_sum, slots)) / basis
     means = np.clip(means, MU_FLOOR, MU_CEILING)
-    belief = np.exp(by_grid(state.log_drift, slots)) * np.array(policy.drift_weights)[:, None]
+    prior_belief = np.array(policy.drift_weights)
+    belief = np.exp(rows(state.log_drift, slots)) * prior_belief[:, None]
     belief /= belief.sum(axis=0)
+    first = prior_belief[-1] / prior_belief.sum()
+    restless = np.maximum(belief[-1] - first, 0.0) / max(1.0 - first, MU_FLOOR)
     mu = (belief * means).sum(axis=0)
     novelty = exposure * (belief / basis).sum(axis=0)
     spread = (belief * np.square(means / mu - 1.0)).sum(axis=0)
-    return Outlook(mu, means, novelty, spread)
-
-
-def by_grid(array: Floats, slots: Slots) -> Floats:
-    """Rows [grid, n] of a state array [slot, grid]: sums over the grid then run along rows."""
-    return np.ascontiguousarray(array[slots].T)
+    return Outlook(mu, means, novelty, spread, restless)
 
 
 def credible(counts: Floats, mu: Floats, policy: SpikePolicy) -> Floats:
@@ -134,10 +134,10 @@ def learn(
     """
     steps = np.array(policy.drifts)[:, None] * np.sqrt(policy.bin_days)
     gain = np.clip(steps * np.sqrt(means / phi), policy.gain_min, policy.gain_max)
-    keep = (1.0 - weight * gain).T
-    state.counts_sum[slots] = keep * state.counts_sum[slots] + (weight * counts)[:, None]
-    state.exposure_sum[slots] = keep * state.exposure_sum[slots] + (weight * exposure)[:, None]
-    state.prior_left[slots] = np.maximum(keep * state.prior_left[slots], MU_FLOOR)
+    keep = 1.0 - weight * gain
+    put_rows(state.counts_sum, slots, keep * rows(state.counts_sum, slots) + weight * counts)
+    put_rows(state.exposure_sum, slots, keep * rows(state.exposure_sum, slots) + weight * exposure)
+    put_rows(state.prior_left, slots, np.maximum(keep * rows(state.prior_left, slots), MU_FLOOR))
 
 
 def learn_drift(

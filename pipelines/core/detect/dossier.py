@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .policy import SpikePolicy
-from .spike_filter import peek, slot_numbers
-from .spike_state import Slots, SpikeState
+from .spike_filter import may_reach, peek
+from .spike_state import Slots, SpikeState, slot_numbers
 
 VERSION = 1
 STATISTIC = "spike_log_odds"
@@ -67,12 +67,15 @@ class Dossiers(NamedTuple):
 
 
 def suspects(state: SpikeState, slots: Slots, inputs: BinInputs, policy: SpikePolicy) -> Index:
-    """Positions in ``slots`` [n] whose odds the closed bin can raise: more complaints than were
-    usual in the bin before, for the same orders. A copy of all would cost more than the filter."""
-    index = slot_numbers(state, slots)
+    """Positions in ``slots`` [n] that the closed bin can bring to a grade: more complaints than
+    were usual in the bin before, for the same orders, and odds that are near enough. A copy of all
+    would cost more than the filter."""
+    may = may_reach(state, slots, inputs.counts, policy.watch, policy)
+    near = np.flatnonzero(may & (inputs.counts > 0))
+    index = slot_numbers(state, slots)[near]
     last = (state.cursor[index] - 1) % policy.window_bins
     usual = state.ring_expected[index, last] / np.maximum(state.ring_exposure[index, last], 1e-6)
-    return np.flatnonzero((inputs.counts > 0) & (inputs.counts > 0.9 * usual * inputs.exposure))
+    return near[inputs.counts[near] > 0.9 * usual * inputs.exposure[near]]
 
 
 def gather(
@@ -89,7 +92,9 @@ def score_again(told: Mapping[str, Any]) -> float:
     try:
         if told["v"] != VERSION or told["statistic"] != STATISTIC:
             raise ValueError("a dossier of another kind")
-        policy = SpikePolicy(**{k: _frozen(v) for k, v in told["policy"].items()})
+        # A dossier of before the restless were asked for more knows nothing of it.
+        parameters = {"restless_cost": 0.0} | told["policy"]
+        policy = SpikePolicy(**{k: _frozen(v) for k, v in parameters.items()})
         arrays = {name: np.array(values) for name, values in told["state"].items()}
         state = SpikeState.from_arrays(arrays, policy)
         c, e, mean, weight = (float(told["bin"][name]) for name in BinInputs._fields)

@@ -67,7 +67,7 @@ class EpisodeEvent:
     """Known bins in the window that ends with the bin."""
     score: float
     threshold: float
-    """Log odds of ``grade``."""
+    """Log odds that ``grade`` takes, of as many complaints."""
     parent_id: str | None = None
     """Flag of the wider rise that explains this one; then no alert of its own."""
     evidence: str = ""
@@ -90,7 +90,10 @@ class EpisodeBook:
         """Which of ``slots`` [n] are in an episode: what the filter calls frozen."""
         if not self.open:
             return np.zeros(len(slots), bool)
-        return np.isin(slots, np.fromiter(self.open, np.int64, len(self.open)))
+        mine = np.fromiter(self.open, np.int64, len(self.open))
+        marked = np.zeros(1 + max(int(mine.max()), int(np.max(slots, initial=0))), bool)
+        marked[mine] = True
+        return np.asarray(marked[slots])
 
     def candidates(
         self, slots: NDArray[np.integer[Any]], scores: NDArray[np.float64], policy: SpikePolicy
@@ -246,7 +249,7 @@ class _Row:
             exposure=self.exposure,
             window_bins=self.known,
             score=self.score,
-            threshold=policy.threshold(episode.grade),
+            threshold=policy.asked(episode.grade, self.observed),
             parent_id=episode.parent_id,
         )
 
@@ -254,7 +257,7 @@ class _Row:
 def grade_of(score: float, observed: float, policy: SpikePolicy) -> Grade | None:
     """Highest grade whose threshold the score reaches and whose count guard is met."""
     for grade in sorted(Grade, reverse=True):
-        if score >= policy.threshold(grade) and observed >= policy.guard(grade):
+        if score >= policy.asked(grade, observed) and observed >= policy.guard(grade):
             return grade
     return None
 

@@ -14,6 +14,9 @@ Large counts and means go by logarithms (``likelihood``).
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from functools import cache
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -44,7 +47,8 @@ def evidence(
     fits = mu <= _SMALL_EXPONENT / policy.regimes[-1]
     small = np.flatnonzero((counts > 0) & (counts <= _SMALL_COUNT) & fits)
     if small.size:
-        small = small[np.argsort(-counts[small], kind="stable")]
+        # Of small integers: a radix sort.
+        small = small[np.argsort((-counts[small]).astype(np.int8), kind="stable")]
         columns = (np.take(x, small, axis=1) for x in (shape, phi, log_value, weight))
         ratios[:, small], log_value[:, small] = _small(policy, counts[small], *columns)
     large = np.flatnonzero((counts > _SMALL_COUNT) | ~fits)
@@ -56,14 +60,52 @@ def evidence(
 
 def _zeros(log_zero: Floats, weight: Floats, policy: SpikePolicy) -> Floats:
     """Of zeros: their log likelihood is linear in the mean."""
-    mixed = np.empty((1 + len(policy.regimes), log_zero.shape[1]))
-    power = np.empty_like(log_zero)
-    for i, factor in enumerate((policy.rho, *policy.regimes)):
-        # In one buffer: fresh memory costs more than the exponential.
-        np.exp(np.multiply(log_zero, factor, out=power), out=power)
-        np.einsum("kn,kn->n", weight, power, out=mixed[i])
-    ratios: Floats = mixed[1:] / np.maximum(mixed[0], _TINY)
+    mixed = np.empty((2 + len(policy.regimes), log_zero.shape[1]))
+    room = np.empty_like(log_zero)
+    for i, power in _powers(log_zero, policy):
+        np.sum(np.multiply(weight, power, out=room), axis=0, out=mixed[i])
+    ratios: Floats = mixed[2:] / np.maximum(mixed[1], _TINY)
     return ratios
+
+
+def _powers(log_zero: Floats, policy: SpikePolicy) -> Iterator[tuple[int, Floats]]:
+    """(i, e^(f_i log_zero)) for the factors f of 1, rho and the regimes, in some order.
+
+    A whole factor is a product of smaller ones where that is possible: an exponential costs as
+    much as ten products.
+    """
+    known: dict[float, Floats] = {1.0: np.exp(log_zero)}
+    wanted = (1.0, policy.rho, *policy.regimes)
+    for factor, parts in _chain(wanted):
+        if parts is None:
+            known[factor] = np.exp(log_zero * factor)
+        else:
+            known[factor] = known[parts[0]] * known[parts[1]]
+    yield from ((i, known[factor]) for i, factor in enumerate(wanted))
+
+
+@cache
+def _chain(factors: tuple[float, ...]) -> tuple[tuple[float, tuple[float, float] | None], ...]:
+    """How to come by each factor: as the sum of two that came before, or (None) by itself."""
+    known, steps = [1.0], []
+    for factor in sorted(factors):
+        for way in _ways(factor, known):
+            steps.append(way)
+            known.append(way[0])
+    return tuple(steps)
+
+
+def _ways(factor: float, known: list[float]) -> list[tuple[float, tuple[float, float] | None]]:
+    """The steps to ``factor``: none, one sum, a doubling before a sum, or by itself."""
+    if factor in known:
+        return []
+    sums = {a + b: (a, b) for a in known for b in known}
+    if factor in sums:
+        return [(factor, sums[factor])]
+    for middle, parts in sums.items():
+        if factor - middle in known:
+            return [(middle, parts), (factor, (middle, factor - middle))]
+    return [(factor, None)]
 
 
 def _small(
@@ -75,22 +117,21 @@ def _small(
     weight: Floats,
 ) -> tuple[Floats, Floats]:
     """Of small counts [n], sorted from the largest on, so that the products run over slices."""
-    factors = (1.0, policy.rho, *policy.regimes)
-    tail = 1.0 - 1.0 / phi
     ends = [int(np.searchsorted(-counts, -j)) for j in range(int(counts[0]))]
-    mixed = np.empty((len(factors), counts.size))
-    log_value, product, step = (np.empty_like(phi) for _ in range(3))
-    for i, factor in enumerate(factors):
-        np.exp(np.multiply(log_zero, factor, out=product), out=product)
-        np.multiply(shape, factor, out=step)
-        for end in ends:
-            product[:, :end] *= step[:, :end] * tail[:, :end]
-            step[:, :end] += 1.0
-        if i == 0:
-            np.log(np.maximum(product, _TINY), out=log_value)
-        np.einsum("kn,kn->n", weight, product, out=mixed[i])
-    mixed = np.maximum(mixed, _TINY)
-    return np.exp(_bounded(np.log(mixed[2:] / mixed[1]), policy)), log_value
+    tail = 1.0 - 1.0 / phi
+    # (1 - 1/phi)^c is the same for all factors: it goes into the weights.
+    common = np.ones_like(phi)
+    for end in ends:
+        common[:, :end] *= tail[:, :end]
+    weight = weight * common
+    product = np.array([power for _, power in _powers(log_zero, policy)])
+    step = np.array((1.0, policy.rho, *policy.regimes))[:, None, None] * shape
+    for end in ends:
+        product[:, :, :end] *= step[:, :, :end]
+        step[:, :, :end] += 1.0
+    log_value = np.log(np.maximum(product[0] * common, _TINY))
+    mixed = np.maximum(np.multiply(product, weight, out=step).sum(axis=1), _TINY)
+    return np.exp(capped(np.log(mixed[2:] / mixed[1]), policy)), log_value
 
 
 def _large(
@@ -105,10 +146,10 @@ def _large(
     value += counts[:, None, None] * (np.log(phi - 1.0) - log_phi)
     mixed = log_mix(log_weight, value[:, 1:])
     ratio = (mixed[:, 1:] - mixed[:, :1]).T
-    return np.exp(_bounded(ratio, policy)), value[:, 0].T
+    return np.exp(capped(ratio, policy)), value[:, 0].T
 
 
-def _bounded(log_ratio: Floats, policy: SpikePolicy) -> Floats:
+def capped(log_ratio: Floats, policy: SpikePolicy) -> Floats:
     """Evidence of one bin: full up to ``evidence_cap``, a share of it beyond."""
     beyond = np.maximum(log_ratio - policy.evidence_cap, 0.0)
     counted = log_ratio - (1.0 - policy.evidence_slope) * beyond

@@ -60,6 +60,9 @@ class SpikePolicy:
     """Share of the baseline that is forgotten with a bin, at least (a week's memory) ..."""
     gain_max: float = 0.03
     """... and at most (two hours): a rise must not become usual within its first hour."""
+    restless_cost: float = 4.0
+    """Log odds that a series has to bring beyond the others' where it surely walks at the fastest
+    drift; in proportion where that is less sure, nothing up to what it was worth at the start."""
     drift: float = 0.05
     """s: what the baseline can be off by beside all that, standard deviation of the log rate."""
 
@@ -98,7 +101,10 @@ class SpikePolicy:
     rates walk 0.1 a day, ticks on open bins included (``benchmarks.detection``, calibration seeds;
     docs/detection.md has the rest). ``livewatch calibrate`` sets them from a city's own history."""
     raised: float = 1.5
-    critical: float = 2.6
+    critical: float = 1.8
+    scarce_cost: float = 18.0
+    """Critical asks for this / (complaints in the window) more: the false ones come from the many
+    small series, in which eight or ten complaints have to carry the odds."""
 
     window_bins: int = 12
     """Window of the count guard, of the clear rule and of what an event reports, bins."""
@@ -137,6 +143,8 @@ class SpikePolicy:
             raise ValueError("SpikePolicy.drifts and .drift_weights must be as many")
         if min(self.drifts) < 0 or min(self.drift_weights) <= 0 or self.drift_cap < 0:
             raise ValueError("SpikePolicy.drifts must be >= 0 and their weights above 0")
+        if min(self.restless_cost, self.scarce_cost) < 0:
+            raise ValueError("SpikePolicy.restless_cost and .scarce_cost must not be negative")
         if not 0 < self.gain_min <= self.gain_max < 1:
             raise ValueError("SpikePolicy gains must be in (0, 1), .gain_min <= .gain_max")
         if not self.watch < self.raised < self.critical:
@@ -150,12 +158,17 @@ class SpikePolicy:
             raise ValueError("SpikePolicy.exposure_floor must be positive and below the ceiling")
 
     def threshold(self, grade: Grade) -> float:
-        """Log odds from which ``grade`` is reached."""
+        """Log odds from which ``grade`` is reached, of many complaints."""
         return {
             Grade.WATCH: self.watch,
             Grade.RAISED: self.raised,
             Grade.CRITICAL: self.critical,
         }[grade]
+
+    def asked(self, grade: Grade, observed: float) -> float:
+        """Log odds that ``grade`` takes where the window holds ``observed`` complaints."""
+        extra = self.scarce_cost / max(observed, 1.0) if grade is Grade.CRITICAL else 0.0
+        return self.threshold(grade) + extra
 
     def guard(self, grade: Grade) -> int:
         """Complaints that the window must hold for ``grade``."""

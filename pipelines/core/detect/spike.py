@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from .dossier import BinInputs, Dossiers, gather, suspects
 from .episodes import EpisodeBook, EpisodeEvent, EventKind
 from .policy import DEFAULT_POLICY, SpikePolicy
-from .spike_filter import expected, observe, peek
+from .spike_filter import expected, may_reach, observe, peek
 from .spike_state import SpikeState
 from .window import closed_window, open_window
 
@@ -90,6 +90,11 @@ class SpikeDetector:
         Series without a complaint in the open bin may be left out: a zero only lowers the score.
         """
         inputs = _inputs(len(slots), counts, exposure, prior_mean, prior_weight)
+        may = may_reach(self.state, slots, inputs.counts, self.policy.watch, self.policy)
+        near = np.flatnonzero(may | self.book.in_episode(slots))
+        if not near.size:
+            return []
+        slots, inputs = slots[near], BinInputs(*(column[near] for column in inputs))
         c, e, m0, w0 = inputs
         scores = peek(self.state, _as_slice(slots), c, e, m0, w0, self.policy)
         at = self.book.candidates(slots, scores, self.policy)

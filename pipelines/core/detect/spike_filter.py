@@ -4,7 +4,11 @@ Per bin, with L_q the likelihood of the count under mean q * mu over that under 
 over the dispersion grid:
 
     A_q <- ((1 - delta) A_q + pi/Q * P) * L_q
-    P   <- (1 - pi) P + delta * sum A          then normalise to 1;   score = ln(sum A / P)
+    P   <- (1 - pi) P + delta * sum A          then normalise to 1
+    score = ln(sum A / P) - restless_cost * R
+
+R in [0, 1] is what the series' own drift grid says of how it walks (``baseline.Outlook``): of a
+rate that wanders by itself more evidence is asked (ADR 0023).
 
 ``observe`` is for a closed bin and learns; ``peek`` gives the score that the open bin would have
 if it closed now, and changes nothing. Both are O(1) per series and bin.
@@ -25,14 +29,14 @@ from numpy.typing import ArrayLike, NDArray
 
 from . import baseline
 from .dispersion import effective_dispersion, learn_dispersion, mixture_weights
-from .evidence import evidence
+from .evidence import capped, evidence
 from .policy import SpikePolicy
-from .spike_state import Slots, SpikeState
+from .spike_state import Slots, SpikeState, put_rows, rows, slot_numbers
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
-_BLOCK = 8_192
+_BLOCK = 4_096
 _TINY = 1e-300
 _PRIOR_MEAN_RANGE = (1e-12, 1e6)
 _PRIOR_WEIGHT_RANGE = (1e-9, 1e15)
@@ -132,11 +136,21 @@ def expected(
     return np.where(known, view.mu, np.nan)
 
 
-def slot_numbers(state: SpikeState, slots: Slots) -> NDArray[np.int64]:
-    """``slots`` as an array of slot numbers."""
-    if isinstance(slots, slice):
-        return np.arange(*slots.indices(state.capacity))
-    return np.asarray(slots, dtype=np.int64)
+def may_reach(
+    state: SpikeState, slots: Slots, counts: Floats, score: float, policy: SpikePolicy
+) -> Bools:
+    """Which series [n] could have ``score`` or more after a bin of ``counts`` [n]; NaN always.
+
+    A bound that needs no likelihood: a bin lifts the odds to L ((1 - delta) A/P + pi) / (1 - pi)
+    at most, and ln L of a count c is c ln(largest regime / rho) at most, before it is capped.
+    """
+    normal = state.normal[slots]
+    odds = ((1.0 - policy.delta) * (1.0 - normal) / normal + policy.pi) / (1.0 - policy.pi)
+    most = np.maximum(counts, 0.0) * np.log(policy.regimes[-1] / policy.rho)
+    bound = np.log(odds) + capped(most, policy)
+    # A little room for rounding.
+    may: Bools = ~(bound < score - 1e-6)
+    return may
 
 
 def _size(state: SpikeState, slots: Slots) -> int:
@@ -199,10 +213,10 @@ def _step(state: SpikeState, slots: Slots, inputs: _Inputs, policy: SpikePolicy)
         state, slots, inputs.exposure, inputs.prior_mean, inputs.prior_weight, policy
     )
     phi = effective_dispersion(view, policy)
-    weight = mixture_weights(baseline.by_grid(state.log_weight, slots))
+    weight = mixture_weights(rows(state.log_weight, slots))
     ratios, log_value = evidence(inputs.counts, view.mu, phi, weight, policy)
 
-    raised, normal = baseline.by_grid(state.raised, slots), state.normal[slots]
+    raised, normal = rows(state.raised, slots), state.normal[slots]
     enter = policy.pi / len(policy.regimes)
     stay = ((1.0 - policy.delta) * raised + enter * normal) * ratios
     rest = (1.0 - policy.pi) * normal + policy.delta * raised.sum(axis=0)
@@ -210,7 +224,7 @@ def _step(state: SpikeState, slots: Slots, inputs: _Inputs, policy: SpikePolicy)
     total = alarm + rest
     normal = np.maximum(rest / total, _TINY)
     mean_phi = np.asarray(policy.phi_grid) @ weight
-    score = np.log(alarm / rest)
+    score = np.log(alarm / rest) - policy.restless_cost * view.restless
     return _Step(view, mean_phi, stay / total, normal, score, log_value)
 
 
@@ -228,9 +242,10 @@ def _observe_known(
     means = step.outlook.means
     weight = learning.weight
     baseline.learn(state, slots, credible, inputs.exposure, weight, means, step.phi, policy)
-    state.counts_sum[slots] += leaving[:, None]
+    put_rows(state.counts_sum, slots, rows(state.counts_sum, slots) + leaving)
     state.held[slots] = learning.held
-    state.raised[slots], state.normal[slots] = step.raised.T, step.normal
+    put_rows(state.raised, slots, step.raised)
+    state.normal[slots] = step.normal
     state.score[slots] = step.score
     floor = state.floor[slots]
     pull = 1.0 - 0.5 ** (1.0 / policy.floor_half_life)
@@ -249,12 +264,12 @@ def _learn_grids(
 ) -> None:
     """What a normal bin tells of the series' dispersion and drift."""
     view = step.outlook
-    old = baseline.by_grid(state.log_weight, slots)
+    old = rows(state.log_weight, slots)
     learned = learn_dispersion(old, step.log_value, policy)
-    state.log_weight[slots] = np.where(calm, learned, old).T
-    old = baseline.by_grid(state.log_drift, slots)
+    put_rows(state.log_weight, slots, np.where(calm, learned, old))
+    old = rows(state.log_drift, slots)
     learned = baseline.learn_drift(old, credible, view.means, view.mu, step.phi, policy)
-    state.log_drift[slots] = np.where(calm, learned, old).T
+    put_rows(state.log_drift, slots, np.where(calm, learned, old))
 
 
 def _leaving_excess(state: SpikeState, slots: Slots, policy: SpikePolicy) -> Floats:

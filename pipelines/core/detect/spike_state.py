@@ -17,9 +17,22 @@ Slots = slice | NDArray[np.integer[Any]]
 """Which series: a slice, or an array of distinct slot numbers."""
 
 
+def rows(array: NDArray[np.float64], slots: Slots) -> NDArray[np.float64]:
+    """[grid, n] of a state array [slot, grid]: sums over the grid then run along rows.
+
+    A view where ``slots`` is a slice: not to be written to.
+    """
+    return array.T[:, slots] if isinstance(slots, slice) else np.take(array.T, slots, axis=1)
+
+
+def put_rows(array: NDArray[np.float64], slots: Slots, values: NDArray[np.float64]) -> None:
+    """Write ``values`` [grid, n] into a state array [slot, grid]."""
+    array.T[:, slots] = values
+
+
 @dataclass(slots=True)
 class SpikeState:
-    """Arrays along the first axis by slot.
+    """Arrays along the first axis by slot; those with a grid lie column by column in memory.
 
     J = len(drifts), K = len(phi_grid), Q = len(regimes), W = window bins.
     """
@@ -39,7 +52,7 @@ class SpikeState:
     normal: NDArray[np.float64]
     """P, [slot]: probability of the normal regime; P + sum A = 1."""
     score: NDArray[np.float64]
-    """[slot]: ln(sum A / P) after the last closed bin."""
+    """[slot]: after the last closed bin; the log odds, less what a restless series is asked."""
     floor: NDArray[np.float64]
     """[slot]: running mean of the score while nothing happens."""
     age: NDArray[np.int32]
@@ -62,12 +75,12 @@ class SpikeState:
         j = len(policy.drifts)
         odds = policy.pi / policy.delta
         return cls(
-            counts_sum=np.zeros((capacity, j)),
-            exposure_sum=np.zeros((capacity, j)),
-            prior_left=np.ones((capacity, j)),
-            log_drift=np.zeros((capacity, j)),
-            log_weight=np.zeros((capacity, k)),
-            raised=np.full((capacity, q), odds / (1.0 + odds) / q),
+            counts_sum=np.zeros((j, capacity)).T,
+            exposure_sum=np.zeros((j, capacity)).T,
+            prior_left=np.ones((j, capacity)).T,
+            log_drift=np.zeros((j, capacity)).T,
+            log_weight=np.zeros((k, capacity)).T,
+            raised=np.full((q, capacity), odds / (1.0 + odds) / q).T,
             normal=np.full(capacity, 1.0 / (1.0 + odds)),
             score=np.full(capacity, policy.rest_score),
             floor=np.full(capacity, policy.rest_score),
@@ -96,7 +109,9 @@ class SpikeState:
         extra = SpikeState.empty(capacity - self.capacity, policy)
         for f in fields(self):
             both = (getattr(self, f.name), getattr(extra, f.name))
-            setattr(self, f.name, np.concatenate(both))
+            # Columns stay columns: the transposes are joined along their rows.
+            joined = np.concatenate([part.T for part in both], axis=-1).T
+            setattr(self, f.name, np.ascontiguousarray(joined) if _by_row(f.name) else joined)
 
     def reset(self, slots: Slots, policy: SpikePolicy = DEFAULT_POLICY) -> None:
         """Forget everything about ``slots``, for reuse by another series."""
@@ -135,11 +150,24 @@ class SpikeState:
         restored = {}
         for f in fields(cls):
             wanted = getattr(fresh, f.name)
-            array = np.array(arrays[f.name], dtype=wanted.dtype)
+            order: Any = "C" if _by_row(f.name) else "F"
+            array = np.array(arrays[f.name], dtype=wanted.dtype, order=order)
             if array.shape != (capacity, *wanted.shape[1:]):
                 raise ValueError(f"spike state {f.name} has shape {array.shape}")
             restored[f.name] = array
         return cls(**restored)
+
+
+def _by_row(name: str) -> bool:
+    """Rings are read and written a series at a time, one bin of each."""
+    return name.startswith("ring_")
+
+
+def slot_numbers(state: SpikeState, slots: Slots) -> NDArray[np.int64]:
+    """``slots`` as an array of slot numbers."""
+    if isinstance(slots, slice):
+        return np.arange(*slots.indices(state.capacity))
+    return np.asarray(slots, dtype=np.int64)
 
 
 _PHI_1 = (1.15, 1.4, 1.8, 2.3, 3.0)

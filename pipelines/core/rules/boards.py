@@ -20,7 +20,7 @@ MERCHANT_COLUMNS = ("orders", "refunds", "safety", "off_platform", "offences")
 PLATFORM_COLUMNS = ("orders", "mix", "live", "reviewed")
 
 CONVERSION = SharePolicy("orders", "clicks", start=0.002, witness="seen")
-REFUNDS = SharePolicy("refunds", "orders", start=0.3, lag_bins=3.0, least_ratio=1.8)
+REFUNDS = SharePolicy("refunds", "orders", start=0.3, lag_bins=3.0, least_ratio=1.8, late=True)
 
 
 def session_board() -> RuleBoard:

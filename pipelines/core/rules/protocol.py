@@ -126,10 +126,9 @@ class Kept:
         return len(next(iter(self.at.values())))
 
     def grow(self, n: int) -> None:
-        extra = n - self.size
-        if extra > 0:
-            for name, old in self.at.items():
-                self.at[name] = np.concatenate([old, self._fresh(name, extra)])
+        for name, old in self.at.items():
+            if n > len(old):
+                self.at[name] = np.concatenate([old, self._fresh(name, n - len(old))])
 
     def reset(self, slots: Ints) -> None:
         for name, values in self.at.items():

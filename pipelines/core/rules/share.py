@@ -16,9 +16,14 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from .protocol import Bin, Bools, Floats, Inputs, Kept, Scores
+from .protocol import Bin, Bools, Floats, Inputs, Ints, Kept, Scores
 from .table import Rule
 from .tails import log10_tail
+
+_FINER = 20.0
+"""Which of the orders so far are refunded within the window is chance, too, where refunds come
+late: their number is gamma-Poisson, the limit of a beta-binomial of many finer trials with the
+same mean. A beta-binomial of the orders themselves is too sure where most are refunded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +49,8 @@ class SharePolicy:
     """A group's mean counts after so many bins with trials: until then nothing is said of it."""
     least_ratio: float = 2.5
     """The rate must be so many times the usual one: a large series is significant too early."""
+    late: bool = False
+    """Whether a series learns a bin when it leaves the window: a surge is not its own baseline."""
 
 
 class ShareOutlier(Kept):
@@ -75,14 +82,21 @@ class ShareOutlier(Kept):
         trials = np.where(known, self._due(bin_.column(p.trials), known), 0.0)
         a, b = self._prior(bin_.group)
         ring = bin_.number % self.rule.window_bins
+        left = self._leaving(n, ring)
         self.at["recent_successes"][:n, ring] = wins
         self.at["recent_trials"][:n, ring] = trials
         k, m = self._window("recent_successes", n), self._window("recent_trials", n)
         usual = m * a / (a + b)
         young = self._group[2][bin_.group] < p.young_bins
-        judged = np.where(young, 0.0, self._score(k, np.maximum(m, k), a, b, usual))
+        finer = _FINER if p.lag_bins > 0 else 1.0
+        tail = self._score(k, np.maximum(m * finer, k), a, (a + b) * finer - a, usual)
+        judged = np.where(young, 0.0, tail)
         score = np.where(known, judged, np.nan)
-        self._learn(bin_, known & ~frozen, wins, trials, np.where(young, 1.0, a / (a + b)))
+        share = np.where(young, 1.0, a / (a + b))
+        learn = known & ~frozen
+        self._learn_group(bin_.group, learn, wins, trials, share)
+        own_wins, own_trials = left if p.late else (wins, trials)
+        self._learn_own(learn, own_wins, own_trials, share)
         return Scores(score, k, k, usual, m, inputs=inputs)
 
     def before(self, bin_: Bin, frozen: Bools) -> Inputs:
@@ -113,6 +127,11 @@ class ShareOutlier(Kept):
         pool[:n] = stay * waiting
         return np.asarray((1 - stay) * waiting, np.float64)
 
+    def _leaving(self, n: int, ring: int) -> tuple[Floats, Floats]:
+        """(successes, trials) [n] of the bin whose place in the window the next one takes."""
+        wins, trials = self.at["recent_successes"][:n, ring], self.at["recent_trials"][:n, ring]
+        return wins.astype(np.float64), trials.astype(np.float64)
+
     def _window(self, name: str, n: int) -> Floats:
         some = self.at[name][:n, : self.rule.window_bins]
         return np.asarray(some.sum(axis=1, dtype=np.float64))
@@ -137,21 +156,20 @@ class ShareOutlier(Kept):
             out[at] = -log10_tail(k[at], m[at], a[at], b[at])
         return out
 
-    def _learn(self, bin_: Bin, known: Bools, wins: Floats, trials: Floats, usual: Floats) -> None:
-        """A young group learns everything (`usual` is 1), an old one what is credible."""
-        n, p = len(known), self.policy
-        mean = trials * usual
-        credible = np.minimum(wins, mean + 4 * np.sqrt(mean) + 1)
-        some = np.where(known, np.minimum(credible, trials), 0.0)
-        tried = np.where(known, trials, 0.0)
-        keep = 0.5 ** (1 / p.half_life_bins)
+    def _learn_own(self, known: Bools, wins: Floats, trials: Floats, usual: Floats) -> None:
+        n, keep = len(known), 0.5 ** (1 / self.policy.half_life_bins)
+        some, tried = _credible(known, wins, trials, usual)
         self.at["own_successes"][:n] = keep * self.at["own_successes"][:n] + some
         self.at["own_trials"][:n] = keep * self.at["own_trials"][:n] + tried
-        slow = 0.5 ** (1 / p.group_half_life_bins)
-        groups = self._group.shape[1]
-        self._group[0] = slow * self._group[0] + np.bincount(bin_.group, some, groups)
-        self._group[1] = slow * self._group[1] + np.bincount(bin_.group, tried, groups)
-        self._group[2] += np.bincount(bin_.group, tried, groups) > 0
+
+    def _learn_group(
+        self, group: Ints, known: Bools, wins: Floats, trials: Floats, usual: Floats
+    ) -> None:
+        slow, groups = 0.5 ** (1 / self.policy.group_half_life_bins), self._group.shape[1]
+        some, tried = _credible(known, wins, trials, usual)
+        self._group[0] = slow * self._group[0] + np.bincount(group, some, groups)
+        self._group[1] = slow * self._group[1] + np.bincount(group, tried, groups)
+        self._group[2] += np.bincount(group, tried, groups) > 0
 
     def to_arrays(self) -> dict[str, npt.NDArray[Any]]:
         return super().to_arrays() | {"group": self._group.copy()}
@@ -160,3 +178,10 @@ class ShareOutlier(Kept):
         super().restore(arrays)
         if "group" in arrays:
             self._group = arrays["group"].copy()
+
+
+def _credible(known: Bools, wins: Floats, trials: Floats, usual: Floats) -> tuple[Floats, Floats]:
+    """(successes, trials) [n] that may be learned: all in a young group (``usual`` is 1)."""
+    mean = trials * usual
+    credible = np.minimum(wins, mean + 4 * np.sqrt(mean) + 1)
+    return np.where(known, np.minimum(credible, trials), 0.0), np.where(known, trials, 0.0)

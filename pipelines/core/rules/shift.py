@@ -13,7 +13,13 @@ _SIGMA_FLOOR = 0.004
 _LEAST = 0.02
 """Jensen-Shannon divergence, bits, below which a shift is of no interest."""
 _YOUNG_BINS = 24
+_AWAY_BINS = 12
+"""After an hour with too few orders the usual divergence is learned anew: what a small platform
+sells in the morning is not what it sold last in the evening."""
 _SCORE_CAP = 100.0
+_CALM = 4.0
+"""Robust z up to which a divergence is learned: a shift that builds up must not widen the spread
+that it is judged by. A young platform learns all."""
 _KEEP = float(np.exp(-1.0 / (28 * 288)))
 _RATE = 0.05
 
@@ -49,6 +55,7 @@ class CategoryShift(Kept):
         "median": (np.float32, np.nan, 0),
         "mad": (np.float32, 0.0, 0),
         "age": (np.int32, 0, 0),
+        "away": (np.int32, 0, 0),
     }
 
     def __init__(self, rule: Rule) -> None:
@@ -73,15 +80,25 @@ class CategoryShift(Kept):
         js = jensen_shannon(now, usual)
         orders = window.sum(axis=1)
         told = bin_.known & (orders >= self.rule.guard) & (at["base"].sum(axis=1) > 0)
+        self._return(told, bin_.known)
         sigma = np.maximum(1.4826 * at["mad"], _SIGMA_FLOOR)
         z = np.minimum((js - np.nan_to_num(at["median"])) / sigma, _SCORE_CAP)
         sure = told & (at["age"] >= _YOUNG_BINS) & (js >= _LEAST)
         score = np.where(bin_.known, np.where(sure, z, 0.0), np.nan)
-        self._learn(told & ~frozen, js)
+        calm = (at["age"] < _YOUNG_BINS) | (z < _CALM)
+        self._learn(told & ~frozen & calm, js)
         leading = (now - usual).argmax(axis=1)
         pick = (np.arange(n), leading)
         shown = (now[pick], usual[pick], orders, leading.astype(np.float64))
         return Scores(score, orders, *shown, inputs)
+
+    def _return(self, told: Bools, known: Bools) -> None:
+        """Count the bins with too few orders; who comes back after an hour of them is young."""
+        n, at = len(told), self.at
+        back = told & (at["away"][:n] >= _AWAY_BINS)
+        at["age"][:n][back], at["median"][:n][back] = 0, np.nan
+        at["away"][:n][told] = 0
+        at["away"][:n][known & ~told] += 1
 
     def _learn(self, known: Bools, js: Floats) -> None:
         """The usual divergence and its spread; a wild one moves them by no more than another."""

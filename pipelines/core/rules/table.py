@@ -104,11 +104,12 @@ TABLE: tuple[Rule, ...] = (
     ),
     Rule(
         "F05", "退款激增", "Refund surge",
-        f"{_TAIL}: beta-binomial of refunds on orders lagged to their refund, merchant shrunk to "
+        f"{_TAIL}: gamma-Poisson of refunds on orders lagged to their refund, merchant shrunk to "
         "platform x category",
         "refunds",
         watch=5, raised=8, critical=14, guard=15, guard_of="refunds",
-        window_bins=6, clear_below=2, clear_bins=6, rest_bins=HOUR, baseline="beta-binomial/1",
+        window_bins=6, clear_below=2, clear_bins=6, rest_bins=HOUR, baseline="gamma-poisson/1",
+        version="2",
     ),
     Rule(
         "F06", "品类结构突变", "Category shift",
@@ -117,6 +118,7 @@ TABLE: tuple[Rule, ...] = (
         "share",
         watch=8, raised=12, critical=24, guard=300, guard_of="orders",
         window_bins=6, clear_below=3, clear_bins=6, rest_bins=HOUR, baseline="shares-28d/1",
+        version="2",
     ),
     Rule(
         "F07", "无人观看或已下播仍有订单", "Orders without viewers",

@@ -72,6 +72,8 @@ class Reference:
     weights: list[float] = field(default_factory=list)
     raised: list[float] = field(default_factory=list)
     normal: float = 0.0
+    restless: float = 0.0
+    restless_cost: float = 4.0
     ring: list[tuple[int, float]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -83,7 +85,7 @@ class Reference:
 
     @property
     def score(self) -> float:
-        return math.log(sum(self.raised) / self.normal)
+        return math.log(sum(self.raised) / self.normal) - self.restless_cost * self.restless
 
     def mixture(self, count: int, mean: float, phis: list[float]) -> float:
         total = log_sum(self.weights)
@@ -100,6 +102,8 @@ class Reference:
             b.mean = e * (m0 * w0 * b.left + b.s) / b.basis
         beliefs = [b.belief * math.exp(b.told) for b in self.base]
         share = [x / sum(beliefs) for x in beliefs]
+        first = self.base[-1].belief
+        self.restless = max(share[-1] - first, 0.0) / (1 - first)
         mu = sum(v * b.mean for v, b in zip(share, self.base, strict=True))
         novelty = sum(v * e / b.basis for v, b in zip(share, self.base, strict=True))
         between = sum(v * (b.mean / mu - 1) ** 2 for v, b in zip(share, self.base, strict=True))

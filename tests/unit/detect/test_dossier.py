@@ -8,8 +8,15 @@ import math
 import numpy as np
 import pytest
 
-from pipelines.core.detect import EpisodeEvent, EventKind, SpikeDetector
-from pipelines.core.detect.dossier import score_again, window_of
+from pipelines.core.detect import (
+    EpisodeEvent,
+    EventKind,
+    SpikeDetector,
+    SpikePolicy,
+    SpikeState,
+    peek,
+)
+from pipelines.core.detect.dossier import BinInputs, gather, score_again, window_of
 
 BIN = 300_000
 
@@ -63,6 +70,17 @@ def test_a_changed_dossier_gives_another_score() -> None:
     told = json.loads(event.evidence)
     told["bin"]["counts"] += 1
     assert not math.isclose(score_again(told), event.score, abs_tol=1e-9)
+
+
+def test_a_dossier_from_before_the_restless_were_asked_for_more() -> None:
+    state = SpikeState.empty(1)
+    state.log_drift[0] = [-20.0, -20.0, 0.0]
+    inputs = BinInputs(*(np.array([x]) for x in (9.0, 1.0, 0.5, 24.0)))
+    policy = SpikePolicy(restless_cost=0.0)
+    kept = gather(state, np.array([0]), inputs, np.array([0]), 0)
+    told = json.loads(kept.of(0, policy))
+    del told["policy"]["restless_cost"]
+    assert score_again(told) == peek(state, np.array([0]), *inputs, policy)[0]
 
 
 @pytest.mark.parametrize(

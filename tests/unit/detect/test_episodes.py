@@ -121,7 +121,13 @@ def test_onset_is_decided_once() -> None:
 def test_an_event_says_what_crossed_what() -> None:
     (event,) = step(EpisodeBook(), 0, 7.0, window(40.0))
     assert (event.observed, event.expected, event.exposure) == (40.0, 10.0, 9000.0)
-    assert (event.score, event.threshold, event.window_bins) == (7.0, 6.0, 12)
+    assert (event.score, event.threshold, event.window_bins) == (7.0, 6.0 + 18.0 / 40, 12)
+
+
+def test_of_few_complaints_critical_asks_for_more() -> None:
+    few, many = (step(EpisodeBook(), 0, 7.0, window(n)) for n in (9.0, 40.0))
+    assert (few[0].grade, many[0].grade) == (Grade.RAISED, Grade.CRITICAL)
+    assert POLICY.asked(Grade.RAISED, 5.0) == POLICY.raised
 
 
 def test_a_tick_opens_and_escalates_but_never_clears() -> None:

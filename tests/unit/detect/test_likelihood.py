@@ -33,7 +33,7 @@ def test_rising_factorial(r: float) -> None:
 
 
 def looked(mu: np.ndarray, novelty: np.ndarray, spread: np.ndarray) -> baseline.Outlook:
-    return baseline.Outlook(mu, mu[None], novelty, spread)
+    return baseline.Outlook(mu, mu[None], novelty, spread, np.zeros_like(mu))
 
 
 @pytest.mark.parametrize("top", [0, 8, 12, 3_000])

@@ -9,8 +9,9 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from pipelines.core.detect import EventKind, Grade, SpikeDetector, SpikePolicy, observe
+from pipelines.core.detect import EventKind, Grade, SpikeDetector, SpikePolicy, observe, peek
 from pipelines.core.detect.episodes import EpisodeEvent
+from pipelines.core.detect.spike_filter import may_reach
 from pipelines.core.detect.spike_state import SpikeState
 from pipelines.core.detect.window import closed_window, open_window
 
@@ -154,3 +155,16 @@ def test_windows_slide() -> None:
     opened = open_window(state, slots, *args)
     assert (opened.observed[0], opened.exposure[0], opened.known[0]) == (10.0, 24.0, 3)
     assert state.ring_counts.sum() == 6.0
+
+
+def test_a_tick_skips_only_what_cannot_reach_a_grade() -> None:
+    detector, rng = SpikeDetector.create(400), np.random.default_rng(8)
+    slots = np.arange(400)
+    for t in range(60):
+        run(detector, rng.negative_binomial(0.5, 0.3, (1, 400)).astype(np.float64), t)
+        counts = rng.integers(0, 40, 400) * rng.binomial(1, 0.5, 400).astype(np.float64)
+        scores = peek(detector.state, slots, counts, 1000.0, *PRIOR, POLICY)
+        for level in (-5.0, POLICY.watch, POLICY.critical):
+            may = may_reach(detector.state, slots, counts, level, POLICY)
+            assert not (scores[~may] >= level).any()
+            assert not may.all() or level < POLICY.watch

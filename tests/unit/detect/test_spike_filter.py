@@ -341,6 +341,15 @@ def test_a_rate_that_walks_is_followed_and_its_drift_learned() -> None:
     assert (restless[walking] > restless[~walking].mean()).mean() > 0.95
 
 
+def test_of_a_restless_series_more_is_asked() -> None:
+    """The same state under both policies: the fastest drift costs, what is not known does not."""
+    state, free = SpikeState.empty(3), replace(POLICY, restless_cost=0.0)
+    state.log_drift[1] = [-20.0, -20.0, 0.0]
+    state.log_drift[2] = [0.0, 0.0, -20.0]
+    asked, odds = (peek(state, ALL, [3.0] * 3, 1.0, 0.5, 24.0, p) for p in (POLICY, free))
+    np.testing.assert_allclose(odds - asked, [0.0, POLICY.restless_cost, 0.0], atol=1e-6)
+
+
 def test_the_prior_fades_as_a_history_grows() -> None:
     state = SpikeState.empty(1)
     feed(state, np.full((3000, 1), 20.0), m0=0.5)
@@ -383,6 +392,8 @@ def test_a_state_of_version_1_goes_on() -> None:
         {"drifts": (0.1,)},
         {"drift_weights": (0.5, 0.5, 0.0)},
         {"gain_min": 0.5},
+        {"restless_cost": -1.0},
+        {"scarce_cost": -1.0},
         {"baseline_half_life": 0.0},
         {"window_bins": 0},
         {"exposure_floor": 0.0},

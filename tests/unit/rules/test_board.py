@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from pipelines.core.rules import RULES, RuleBoard, RuleEvent
-from pipelines.core.rules.boards import session_board
+from pipelines.core.rules.boards import platform_board, session_board
 from pipelines.core.rules.episodes import Book
 from pipelines.core.rules.protocol import Scores
 from tests.unit.rules.test_detectors import START, Minute, session_minutes
@@ -118,3 +118,13 @@ def test_a_bin_that_closes_again_decides_nothing_twice() -> None:
     assert told
     again = restarted(board, minutes, 10, arrays)
     assert not feed(again, minutes[10:20], 10)
+
+
+def test_a_checkpoint_from_before_an_array_goes_on() -> None:
+    board = platform_board()
+    board.grow(4)
+    kept = {k: v for k, v in board.to_arrays().items() if not k.endswith(".away")}
+    again = platform_board()
+    again.restore(kept)
+    again.grow(4)
+    assert len(again.to_arrays()["F06.away"]) == 4
