@@ -58,6 +58,16 @@ class Level:
         self.monitor.start(slot, self.groups.setdefault(group, len(self.groups)))
         return slot
 
+    def slots(self, keys: Sequence[Key], categories: Sequence[str]) -> list[int]:
+        """Slots of many series; room for those that begin is made at once."""
+        known = self.index.slots
+        new = {k: c for k, c in zip(keys, categories, strict=True) if k not in known}
+        if new:
+            self.monitor.grow(self.index.size + len(new))
+            for key, category in new.items():
+                self.slot(key, category)
+        return [known[k] for k in keys]
+
     def entity(self, slot: int) -> Entity:
         key = self.index.keys[slot]
         if key is None:
@@ -137,7 +147,7 @@ class Levels:
             seen = cells.values["seen"] > 0
             heard |= {k[0] for k, s in zip(cells.keys, seen.tolist(), strict=True) if s}
             self._add_cells(out, cells)
-            at = [self.merchant.slot((k[0], k[1]), k[2]) for k in shops.keys]
+            at = self.merchant.slots([k[:2] for k in shops.keys], [k[2] for k in shops.keys])
             out["merchant"].add(at, shops.values)
             self._add_groups(out, groups)
             for i, (name, platform, _) in enumerate(partial.tallies.keys):
@@ -150,18 +160,18 @@ class Levels:
 
     def _add_cells(self, out: Counts, cells: Rows) -> None:
         keys, values = cells.keys, cells.values
-        out["city"].add([self.city.slot(("",)) for _ in keys], values)
-        out["platform"].add([self.platform.slot((k[0],)) for k in keys], values)
-        out["category"].add([self.category.slot((k[0], k[1]), k[1]) for k in keys], values)
-        out["cell"].add([self.cell.slot(k, k[1]) for k in keys], values)
+        goods = [k[1] for k in keys]
+        out["city"].add([self.city.slot(("",))] * len(keys), values)
+        out["platform"].add(self.platform.slots([k[:1] for k in keys], [""] * len(keys)), values)
+        out["category"].add(self.category.slots([k[:2] for k in keys], goods), values)
+        out["cell"].add(self.cell.slots(keys, goods), values)
 
     def _add_groups(self, out: Counts, groups: Rows) -> None:
         for level in (self.mcn, self.streamer):
             at = [i for i, key in enumerate(groups.keys) if key[0] == level.kind]
-            slots = []
-            for _, platform, name in (groups.keys[i] for i in at):
-                pid, _, category = name.partition("/")
-                slots.append(level.slot((platform, pid), category))
+            names = [groups.keys[i][2].partition("/") for i in at]
+            keys = [(groups.keys[i][1], n[0]) for i, n in zip(at, names, strict=True)]
+            slots = level.slots(keys, [n[2] for n in names])
             out[level.kind].add(slots, {n: v[at] for n, v in groups.values.items()})
 
     def close_minute(
