@@ -34,7 +34,7 @@ class City:
         shards = shard_of([i.encode() for i in ids.tolist()], self.partitions)
         for partition in range(self.partitions):
             mine = ids[shards == partition]
-            self.columns.append(_dimensions(mine, rng))
+            self.columns.append(_dimensions(mine, rng, self.sessions))
 
     def ids(self, partition: int) -> list[str]:
         """Session ids of a partition."""
@@ -42,20 +42,24 @@ class City:
         return found
 
 
-def _dimensions(ids: Any, rng: np.random.Generator) -> dict[str, pa.Array]:
+def _dimensions(ids: Any, rng: np.random.Generator, everybody: int) -> dict[str, pa.Array]:
     n = len(ids)
 
     def coded(values: list[str]) -> pa.Array:
         index = pa.array(rng.integers(0, len(values), n), pa.int16())
         return pa.DictionaryArray.from_arrays(index, pa.array(values))
 
+    def some_of(count: float) -> pa.Array:
+        """Each session belongs to one of so many; every partition has sessions of each."""
+        return pa.array([f"{int(i[:8], 16) % max(1, round(count)):032x}" for i in ids.tolist()])
+
     own = pa.array(ids)
     return {
         "session_id": own,
         "room_pid": own,
         "streamer_pid": own,
-        "mcn_pid": own,
-        "merchant_pid": pa.array([i[:28] + "0000" for i in ids.tolist()]),
+        "mcn_pid": some_of(0.01 * everybody),
+        "merchant_pid": some_of(0.4 * everybody),
         "base_id": coded(["base-1", "base-2"]),
         "district": coded(["310101", "310104", "310115"]),
         "category": coded(["food", "apparel", "cosmetics"]),

@@ -114,7 +114,7 @@ def told(pipeline: Pipeline, sender: Sender) -> Iterator[Told]:
     first = tables(pipeline)
     with closing(pipeline.kafka.admin()) as admin:
         admin.delete_groups([pipeline.database])
-    repeats = read_again(pipeline, last, "livewatch_repeats_total", records)
+    repeats = read_again(pipeline, last, "livewatch_repeated_records_total", records)
     without_offsets = tables(pipeline)
     group = f"test{secrets.token_hex(4)}"
     ensure(pipeline.kafka.bootstrap, group, PARTITIONS)
