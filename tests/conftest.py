@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 from clickhouse_driver import Client
 
 from deploy.stack.clickhouse import Server, read_password
@@ -52,6 +53,13 @@ def _no_network(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch)
             super().__init__(family, *args, **kwargs)
 
     monkeypatch.setattr(socket, "socket", UnixOnly)
+
+
+@pytest.fixture(autouse=True)
+def _plain_logs() -> Iterator[None]:
+    """A command that a test runs in this process sets up logs for a stream that goes with it."""
+    yield
+    structlog.reset_defaults()
 
 
 class RunningServer:
