@@ -220,11 +220,17 @@ def test_pipeline_health_without_metrics_is_unknown(open_page: Open) -> None:
     expect(page.locator("#panel-1 .cover")).to_contain_text("Prometheus")
 
 
+def reach(page: Page, panel: str) -> None:
+    """Down to a panel, which draws when it comes into view."""
+    page.locator(panel).scroll_into_view_if_needed()
+    page.wait_for_selector(f"{panel}[data-state=drawn]")
+
+
 def test_a_link_drills_down_and_back(open_page: Open) -> None:
     page = open_page("lang=zh&range=24h")
     wait_for_figures(page)
     page.get_by_role("link", name="平台", exact=True).click()
-    page.wait_for_selector("#panel-24[data-state=drawn]")
+    reach(page, "#panel-24")
     expect(page.locator("#title")).to_have_text("平台")
     assert "range=24h" in page.url
     session = page.locator("#panel-24 td[data-field=session_id] a").first
@@ -234,7 +240,7 @@ def test_a_link_drills_down_and_back(open_page: Open) -> None:
     assert f"var-session={full}" in page.url
     expect(page.locator("#var-session")).to_have_value(str(full))
     page.locator("#panel-11 td[data-field=platform_id] a").click()
-    page.wait_for_selector("#panel-24[data-state=drawn]")
+    reach(page, "#panel-24")
     expect(page.locator("#var-platform")).to_have_value(re.compile("^p0[123]$"))
     page.go_back()
     page.wait_for_selector("#panel-12[data-state=drawn]")
