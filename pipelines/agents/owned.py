@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 import structlog
 from faust.types import TP
 
-from pipelines.agents.exits import EX_CONFIG
+from pipelines.agents.exits import EX_CONFIG, EX_TEMPFAIL
 from pipelines.agents.fold import FoldStage
 from pipelines.agents.partition import Moved, Partition
 from pipelines.agents.rollup import RollupStage
 from pipelines.agents.stage import Stage
-from pipelines.agents.store import Event, StateStore
+from pipelines.agents.store import Event, StateStore, event_context
 from pipelines.core.upgrade import UnknownStateError
 from pipelines.sinks.erased import erasures
 from pipelines.sinks.overturned import overturned
@@ -105,6 +105,9 @@ class Owned:
         stage.erased = await erasures(worker.warehouse)
         if isinstance(stage, RollupStage):
             stage.overturned(await overturned(worker.warehouse))
+        if await self._unread_state(name, event):
+            log.error("a partition was given out before its changelog was read, ending")
+            os._exit(EX_TEMPFAIL)
         try:
             begins = await worker.app.consumer.earliest_offsets(*tps.values())
             ends = await worker.app.consumer.highwaters(*tps.values())
@@ -128,6 +131,20 @@ class Owned:
             "partition loaded", stage=name, partition=number, generation=generation,
             epoch=partition.epoch, seconds=round(seconds, 3), closed=stage.closed_through,
         )  # fmt: skip
+
+    async def _unread_state(self, name: str, event: Event) -> bool:
+        """Whether the changelog has records, and the copy here nothing at all.
+
+        The fault suite saw a partition begin afresh that another worker had a checkpoint of.
+        """
+        table, consumer = self._tables[name], self._worker.app.consumer
+        changelog = TP(table.changelog_topic.get_topic_name(), event.message.partition)
+        with event_context(event):
+            if table.keys_here():
+                return False
+        begins = await consumer.earliest_offsets(changelog)
+        ends = await consumer.highwaters(changelog)
+        return bool((ends[changelog] or 0) > (begins[changelog] or 0))
 
 
 _TOPICS = frozenset((*FoldStage.topics, *RollupStage.topics))

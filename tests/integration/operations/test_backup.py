@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from pipelines.core.detect import DEFAULT_POLICY
 from pipelines.topics import specs
 from schemas.telemetry import SampleType
 from tests.integration.operations.conftest import Ops
@@ -39,7 +40,9 @@ class City:
 
     def __init__(self, pipeline: Pipeline, sender: Sender) -> None:
         self.pipeline, self.sender = pipeline, sender
-        self.start = self.at = recent(BEFORE + AFTER + 20)
+        # Whole bins of the detector: what is told must not depend on the minute of the hour.
+        bin_ms = DEFAULT_POLICY.bin_ms
+        self.start = self.at = recent(BEFORE + AFTER + 20) // bin_ms * bin_ms
         self.gates: dict[str, Source] = sources(sender, self.start)
         self.rng = random.Random(11)
         hello(pipeline, sender, list(self.gates.values()))
@@ -94,7 +97,8 @@ def uninterrupted(ops: Ops, city: City, kept: Path) -> dict[str, list[tuple[Any,
     city.go_on(AFTER - 2, filed=40)
     city.goodbye()
     ops.wait("all is closed", lambda: city.closed_through(0))
-    # A minute's flags are told after its figures: until nothing more comes.
+    # A minute's flags are told after its figures: until they are, and nothing more comes.
+    ops.wait("the spike is flagged", lambda: bool(ops.pipeline.query(FLAGS)))
     before: dict[str, list[tuple[Any, ...]]] = {}
     while (seen := shown(ops)) != before:
         before = seen
