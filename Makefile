@@ -24,7 +24,7 @@ serving-check: ## prove that what people see is right, reaches them once and nob
 	@deploy/setup.sh --browser
 	@$(BIN)/livewatch serving-check $(ARGS)
 
-test: ## all tests, on the real Kafka and the real ClickHouse engine; ARGS="-k name" chooses, "-n 0" one by one
+test: ## every test, on the real parts; ARGS="-k name" chooses, "-n 0": one by one
 	@deploy/setup.sh --browser
 	@$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
