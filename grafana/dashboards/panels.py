@@ -22,6 +22,7 @@ def number(
     *,
     decimals: int | None = None,
     steps: tuple[Step, ...] = (),
+    graph: bool = False,
 ) -> Panel:
     """One figure of a query that gives one row; panels with the same text share its run."""
     return Panel(
@@ -34,6 +35,7 @@ def number(
         decimals=decimals,
         steps=steps,
         pick=f"/^{field}$/",
+        graph=graph,
     )
 
 

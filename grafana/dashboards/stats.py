@@ -6,6 +6,7 @@ from typing import Final
 
 from grafana.dashboards import flags_sql, labels, sql
 from grafana.dashboards.model import Field, Panel, Step
+from grafana.dashboards.panels import number
 from grafana.dashboards.text import Text, both
 
 _CLOSED: Final = Text(
@@ -46,17 +47,9 @@ def figure(
     steps: tuple[Step, ...] = (),
 ) -> Panel:
     """The latest closed figure of the chosen cells with its course behind it."""
-    return Panel(
-        id=panel_id,
-        kind="stat",
-        title=title,
-        description=description + _CLOSED,
-        unit=unit,
-        sql=both(sql.figures()),
-        decimals=decimals,
-        steps=steps,
-        pick=f"/^{field}$/",
-        graph=True,
+    query, about = both(sql.figures()), description + _CLOSED
+    return number(
+        panel_id, field, title, about, unit, query, decimals=decimals, steps=steps, graph=True
     )
 
 
