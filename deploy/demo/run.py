@@ -197,6 +197,7 @@ def until_now(options: SimulatorOptions, start: datetime, now: datetime) -> Simu
     """
     minutes = (now - start).total_seconds() / 60 * options.speed / (options.speed - 1)
     spikes = round(options.spikes * minutes / 1440) if minutes >= 60 else 0
+    # Rounded down: a run that would end after the clock is refused.
     return replace(
-        options, start=start.isoformat(), duration=f"{max(1, round(minutes))}m", spikes=spikes
+        options, start=start.isoformat(), duration=f"{max(1, int(minutes))}m", spikes=spikes
     )

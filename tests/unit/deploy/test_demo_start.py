@@ -8,6 +8,7 @@ import pytest
 
 from deploy.demo.run import evening_before, until_now
 from deploy.simulator import SimulatorOptions
+from producers.clock import plan_span
 
 
 @pytest.mark.parametrize(
@@ -38,3 +39,14 @@ def test_a_short_run_has_no_spikes() -> None:
         until_now(SimulatorOptions(10, 20.0, spikes=72), now - timedelta(minutes=30), now).spikes
         == 0
     )
+
+
+@pytest.mark.parametrize("seconds", range(0, 60, 7))
+def test_a_run_is_never_planned_past_the_clock(seconds: int) -> None:
+    now = datetime(2026, 11, 26, 19, 12, seconds, tzinfo=UTC)
+    start = evening_before(now)
+    options = until_now(SimulatorOptions(10, 20.0, spikes=72), start, now)
+    assert options.duration is not None
+    length_ms = int(options.duration.removesuffix("m")) * 60_000
+    begin_ms, now_ms = (round(at.timestamp() * 1000) for at in (start, now))
+    assert plan_span(now_ms, length_ms, 20.0, begin_ms).end_ms - begin_ms == length_ms
