@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipelines.core.detect import EpisodeEvent, EventKind, SpikePolicy, parent_rise
+from pipelines.core.detect.season import NO_SEASON, GroupSeason, Season
 from pipelines.core.detect.window import closed_window
 from pipelines.core.flags import RULE, Entity, FlagEvent, flag_event
 from pipelines.core.index import KeyIndex
@@ -91,6 +92,10 @@ class Level:
             return key[0]
         return category if self.kind == "category" else f"{key[0]}/{category}"
 
+    def follow(self, season: Season) -> None:
+        """Expect what the season brings to each group."""
+        self.monitor.season = GroupSeason(season, lambda: self.groups)
+
     def platforms(self) -> list[str]:
         """Platform of each slot."""
         return [key[0] if key else "" for key in self.index.keys]
@@ -122,7 +127,7 @@ class Level:
 class Levels:
     """All levels together."""
 
-    def __init__(self, policy: SpikePolicy) -> None:
+    def __init__(self, policy: SpikePolicy, season: Season = NO_SEASON) -> None:
         self.city = Level("city", policy)
         self.platform = Level("platform", policy, OF_PLATFORMS)
         self.category = Level("category", policy)
@@ -130,6 +135,8 @@ class Levels:
         self.mcn = Level("mcn", policy)
         self.merchant = Level("merchant", policy, OF_MERCHANTS)
         self.streamer = Level("streamer", policy)
+        for level in self.all():
+            level.follow(season)
 
     def all(self) -> tuple[Level, ...]:
         """Widest first."""

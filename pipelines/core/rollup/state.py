@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from pipelines.core.columns import Coded, TableColumns
 from pipelines.core.detect import DEFAULT_POLICY, SpikePolicy
+from pipelines.core.detect.season import NO_SEASON, Season
 from pipelines.core.flags import FlagEvent
 from pipelines.core.fold.clock import minutes_to_close
 from pipelines.core.fold.rows import nullable
@@ -53,14 +54,19 @@ class ClosedCells:
 class RollupState:
     """Partials by (minute, partition), replaced rather than added; cells; levels."""
 
-    def __init__(self, partitions: int, policy: SpikePolicy = DEFAULT_POLICY) -> None:
+    def __init__(
+        self,
+        partitions: int,
+        policy: SpikePolicy = DEFAULT_POLICY,
+        season: Season = NO_SEASON,
+    ) -> None:
         self.partitions = partitions
         self.partials: dict[int, dict[int, Partial]] = {}
         self.through: dict[int, int] = {}
         self.closed_through: int | None = None
         self.cells: KeyIndex[CellKey] = KeyIndex()
         self.rolling = Rolling(64)
-        self.levels = Levels(policy)
+        self.levels = Levels(policy, season)
         self.last: dict[int, Partial] = {}
         self.changed: set[int] = set()
         self.complained = False
