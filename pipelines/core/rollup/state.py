@@ -17,7 +17,7 @@ from pipelines.core.fold.rows import nullable
 from pipelines.core.fold.sessions import CATEGORIES, DISTRICTS
 from pipelines.core.index import KeyIndex
 from pipelines.core.indicators import table_columns
-from pipelines.core.metrics import ADDITIVE_NAMES, WINDOWS, Columns
+from pipelines.core.metrics import ADDITIVE_NAMES, MINUTE_MS, WINDOWS, Columns
 from pipelines.core.partials import CELL_METRICS, CellKey, Partial, Rows
 from pipelines.core.rolling import Rolling
 from pipelines.core.rollup.care import care_values, review_values
@@ -122,6 +122,7 @@ class RollupState:
         counts, heard = self.levels.counts(partials.values())
         settle(self.levels.merchant, minute, partials.values())
         flags = self.levels.close_minute(minute, counts, heard, now_ms)
+        flags += self.levels.attach_sessions(partials.values(), (minute + 1) * MINUTE_MS, now_ms)
         self.rules.note(flags)
         for partial in partials.values():
             self.rules.note_sessions(partial)
@@ -197,6 +198,8 @@ class RollupState:
         opens = sorted(self._counted.items())
         known = (self.orders_until_ms, self.partitions)
         flags = self.levels.tick(opens, self.progress_ms, now_ms, known)
+        told = [one for partials in self.partials.values() for one in partials.values()]
+        flags += self.levels.attach_sessions(told, self.progress_ms, now_ms)
         self.rules.note(flags)
         return flags
 
