@@ -20,7 +20,7 @@ demo-check: setup ## prove, without a person, that nothing is lost, doubled or m
 producer-check: setup ## prove that a platform's side cannot leak, lose or impersonate; ARGS=--short
 	@$(BIN)/livewatch producer-check $(ARGS)
 
-serving-check: ## prove that what people see is right, reaches them once and nobody else; ARGS=--short
+serving-check: ## prove that what people see is right and theirs alone; ARGS=--short
 	@deploy/setup.sh --browser
 	@$(BIN)/livewatch serving-check $(ARGS)
 
@@ -50,10 +50,10 @@ bench: setup ## measure speed and memory; prints JSON
 	@$(BIN)/python -m benchmarks.queries $(ARGS)
 	@$(BIN)/python -m benchmarks.spike_speed
 
-detection-report: setup ## what the spike detector finds and misses, beside others; ARGS="--short --out DIR"
+detection-report: setup ## what the spike detector finds and misses; ARGS="--short --out DIR"
 	@$(BIN)/python -m benchmarks.detection $(ARGS)
 
-contract: setup ## write the documents that are made from the contract (schemas/generated, docs/contract.md)
+contract: setup ## write what is made from the contract (schemas/generated, docs/contract.md)
 	@$(BIN)/python -m deploy.contract $(ARGS)
 
 lock: setup ## compile pyproject.toml into requirements.lock, with hashes

@@ -48,8 +48,8 @@ class Load:
     ordinary: int = 2_000
 
 
-FULL = Load(10_000, 80_000, 8_000, 30, 120)
-QUICK = Load(4_000, 60_000, 6_000, 10, 25)
+FULL = Load(10_000, 240_000, 20_000, 30, 120)
+QUICK = Load(4_000, 180_000, 15_000, 10, 25)
 
 
 @dataclass

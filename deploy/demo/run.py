@@ -105,8 +105,7 @@ class Demo:
         if current.exit_code() is None:
             return
         current.ledger.read()
-        done = self._options.simulator
-        self._start(replace(done, speed=1, duration=None, start=None, spikes=0, seed=done.seed + 1))
+        self._start(at_life(self._options.simulator))
 
     def _stop_simulator(self) -> bool:
         current = self._runs[-1] if self._runs else None
@@ -193,11 +192,18 @@ def evening_before(now: datetime) -> datetime:
 def until_now(options: SimulatorOptions, start: datetime, now: datetime) -> SimulatorOptions:
     """The options of a run from `start` until its event time has caught up with the clock.
 
-    `options.spikes` is a number a day; a run too short for one has none.
+    `options.spikes` is a number a day; a run too short for one has none. With less than a minute
+    to catch up there is nothing to run ahead of: it runs as life does from the start.
     """
-    minutes = (now - start).total_seconds() / 60 * options.speed / (options.speed - 1)
-    spikes = round(options.spikes * minutes / 1440) if minutes >= 60 else 0
     # Rounded down: a run that would end after the clock is refused.
-    return replace(
-        options, start=start.isoformat(), duration=f"{max(1, int(minutes))}m", spikes=spikes
-    )
+    minutes = int((now - start).total_seconds() / 60 * options.speed / (options.speed - 1))
+    if minutes < 1:
+        return at_life(options)
+    spikes = round(options.spikes * minutes / 1440) if minutes >= 60 else 0
+    return replace(options, start=start.isoformat(), duration=f"{minutes}m", spikes=spikes)
+
+
+def at_life(options: SimulatorOptions) -> SimulatorOptions:
+    """The options of a run from now on, as fast as life is, without an end."""
+    seed = options.seed + 1
+    return replace(options, speed=1, duration=None, start=None, spikes=0, seed=seed)

@@ -104,7 +104,8 @@ class Supervisor:
             if time.monotonic() - began > service.start_timeout:
                 raise StackError(f"{slot.name} is not ready: {reason}; see {slot.log}")
         where = ", ".join(f"{k} {v}" for k, v in service.ports.items())
-        self._say(f"{slot.name} ready in {time.monotonic() - began:.1f} s ({where})")
+        where = f" ({where})" if where else ""
+        self._say(f"{slot.name} ready in {time.monotonic() - began:.1f} s{where}")
         self._write_state()
 
     def _run_task(self, task: Task) -> None:

@@ -18,14 +18,14 @@ from pipelines.alerts.outbox import Outbox
 from pipelines.alerts.receivers import Receiver
 from pipelines.alerts.routing import Desk, Route
 from pipelines.core.ledger.entry import Entry, EntryError, Kind
-from pipelines.core.ledger.lifecycle import Level
+from pipelines.core.ledger.lifecycle import GRADES, Level
 
 
 class NotYetError(Exception):
-    """An entry speaks of a flag that was not read yet; `taken` entries before it were taken."""
+    """An entry rests on a flag event not read yet; `taken` entries before it were taken."""
 
     def __init__(self, taken: int) -> None:
-        super().__init__("the flag was not read yet")
+        super().__init__("the flag event was not read yet")
         self.taken = taken
 
 
@@ -49,15 +49,15 @@ class LevelTaker:
     ) -> int:
         """(offset, value) of records in order; returns how many led to something to tell.
 
-        Raises NotYetError where a flag is unknown and flags are still to be read: what was before
-        it is taken.
+        Raises NotYetError where a flag, or the grade that an entry rests on, is unknown and flags
+        are still to be read: what was before it is taken.
         """
         told = taken = 0
         waits = False
         with self._outbox.transaction() as sql:
             for offset, value in values:
-                outcome = self._one(sql, value, now_ms)
-                if outcome is None and not all_flags_read:
+                outcome = self._one(sql, value, now_ms, all_flags_read)
+                if outcome is None:
                     waits = True
                     break
                 told += bool(outcome)
@@ -70,8 +70,10 @@ class LevelTaker:
             raise NotYetError(taken)
         return told
 
-    def _one(self, sql: sqlite3.Connection, value: bytes | None, now_ms: int) -> bool | None:
-        """Whether it was told; None where its flag is not known."""
+    def _one(
+        self, sql: sqlite3.Connection, value: bytes | None, now_ms: int, all_flags_read: bool
+    ) -> bool | None:
+        """Whether it was told; None where the flag event that it rests on is still to be read."""
         try:
             entry = Entry.from_bytes(value or b"")
         except EntryError:
@@ -80,12 +82,14 @@ class LevelTaker:
             return False
         before = known_by_id(sql, entry.flag_id)
         if before is None:
-            return None
+            return False if all_flags_read else None
         if sql.execute("SELECT 1 FROM events WHERE id = ?", (entry.entry_id,)).fetchone():
             return False
         route = _route(entry, before)
         if route.level is Level.NONE:
             return False
+        if _ahead(entry, before) and not all_flags_read:
+            return None  # else both it and the event would tell of the same rise
         self._tell(sql, entry, before, route, now_ms)
         return True
 
@@ -126,6 +130,12 @@ def _route(entry: Entry, before: Known) -> Route:
     if level <= before.file.level or not told:
         return Route(Level.NONE)
     return Route(level, told)
+
+
+def _ahead(entry: Entry, before: Known) -> bool:
+    """Whether the clerk had read an event of the flag that was not read here: its grade tells."""
+    grade = str(entry.details.get("grade", ""))
+    return grade in GRADES and GRADES.index(grade) > GRADES.index(before.file.grade)
 
 
 def _last_told(sql: sqlite3.Connection, flag_id: str) -> dict[str, Any]:

@@ -42,6 +42,7 @@ def _level(file: FlagFile, verdict: Verdict, policy: RoutingPolicy) -> Draft | N
     reasons = [{"code": r.code, "zh": r.zh, "en": r.en} for r in verdict.reasons]
     details: dict[str, Any] = {
         "level": verdict.level.word,
+        "grade": file.grade,  # on which it rests: who tells of it reads flags by itself
         "recipients": list(verdict.told),
         "concerns": list(verdict.recipients),
         "reasons": reasons,

@@ -9,12 +9,13 @@ from typing import Any
 
 import pytest
 
-from deploy.serving_check.flag_events import flag, value_of
+from deploy.serving_check.flag_events import flag, later, value_of
 from pipelines.alerts.levels import LevelTaker, NotYetError
 from pipelines.alerts.outbox import Outbox
 from pipelines.alerts.receivers import Receiver
 from pipelines.alerts.routing import ByPolicy, Desk
 from pipelines.alerts.take import Incoming, Taker
+from pipelines.core.flags import FlagEvent
 from pipelines.core.ledger.entry import GENESIS, Draft, Kind, chained
 from pipelines.policy.load import load
 
@@ -40,13 +41,14 @@ RECEIVERS = [
 ]
 
 
-def read_flag(box: Outbox) -> None:
+def read_flag(box: Outbox, event: FlagEvent = ONE) -> None:
     taker = Taker(box, RECEIVERS, ByPolicy(load(None)), 0)
-    taker.take([Incoming("flags.v1", 0, 0, NOW, value_of(ONE))], "t", NOW)
+    taker.take([Incoming("flags.v1", 0, 0, NOW, value_of(event))], "t", NOW)
 
 
-def entry(kind: Kind, level: str = "", told: tuple[str, ...] = ()) -> bytes:
+def entry(kind: Kind, level: str = "", told: tuple[str, ...] = (), grade: str = "") -> bytes:
     details: dict[str, Any] = {"level": level, "recipients": list(told), "reasons": [REASON]}
+    details |= {"grade": grade} if grade else {}
     draft = Draft(
         f"{kind}:{ONE.flag_id}:{level}", ONE.flag_id, kind, "clerk", "system", "", details
     )
@@ -96,6 +98,24 @@ def test_an_entry_waits_for_its_flag_to_be_read(box: Outbox) -> None:
     assert box.position("ledger.v1", 0, "t") == 1
     read_flag(box)
     assert take(box, WARNING, read=False) == 1
+
+
+def test_a_level_that_comes_of_a_grade_is_told_by_the_flag_event_alone(box: Outbox) -> None:
+    """The clerk may have read the event first; its entry is no second telling of the same rise."""
+    read_flag(box)
+    rise = entry(Kind.LEVEL, "warning", ("platform:p01", "commission"), "critical")
+    with pytest.raises(NotYetError):
+        take(box, rise, read=False)
+    assert owed(box, "commission") == []
+    critical = later(ONE, "raised", "critical")
+    read_flag(box, critical)
+    assert take(box, rise, read=False) == 0
+    assert owed(box, "commission") == [f"{critical.flag_id}/raised/critical"]
+
+
+def test_a_grade_that_is_nowhere_in_the_flags_holds_up_nobody(box: Outbox) -> None:
+    read_flag(box)
+    assert take(box, entry(Kind.LEVEL, "warning", ("commission",), "critical"), read=True) == 1
 
 
 def test_history_is_not_told_and_not_waited_for(box: Outbox) -> None:

@@ -50,3 +50,10 @@ def test_a_run_is_never_planned_past_the_clock(seconds: int) -> None:
     length_ms = int(options.duration.removesuffix("m")) * 60_000
     begin_ms, now_ms = (round(at.timestamp() * 1000) for at in (start, now))
     assert plan_span(now_ms, length_ms, 20.0, begin_ms).end_ms - begin_ms == length_ms
+
+
+def test_what_stopped_a_moment_ago_goes_on_at_life() -> None:
+    """Less than a minute is nothing to catch up on, and a run of no length would be refused."""
+    now = datetime(2026, 11, 26, 19, 12, 30, tzinfo=UTC)
+    options = until_now(SimulatorOptions(10, 20.0, spikes=72), now - timedelta(seconds=20), now)
+    assert (options.start, options.duration, options.speed) == (None, None, 1)
