@@ -83,6 +83,7 @@ _delegate("alerts", "pipelines.alerts.command", "Tell flags to Alertmanager and 
 _delegate("backtest", "pipelines.backtest.command", "A detector on recorded series.")
 _delegate("report", "pipelines.report.command", "The industry report of a day, week or month.")
 _delegate("calibrate", "pipelines.backtest.calibrate", "Thresholds of the spike from history.")
+_delegate("seasons", "pipelines.backtest.learn_season", "Seasonal factors of the spike.")
 _delegate("screen", "grafana.screen.cli", "Serve the page with indicators and flags.")
 
 

@@ -31,6 +31,10 @@ class Settings(BaseSettings):
     calibration_file: Path | None = Field(
         None, description="thresholds of the complaint spike, from livewatch calibrate"
     )
+    season_file: Path | None = Field(
+        None,
+        description="seasonal factors of the complaint spike, from livewatch seasons",
+    )
     session_timeout_s: float = Field(
         10.0, ge=1, le=300, description="a worker silent for this long loses its partitions"
     )

@@ -11,6 +11,7 @@ from pipelines.agents.signers import ANYONE, Signers, reason_of
 from pipelines.agents.stage import CLOSED_BIT, Entries, Output, Record, Work
 from pipelines.core.columns import TableColumns
 from pipelines.core.detect import DEFAULT_POLICY, SpikePolicy
+from pipelines.core.detect.season import NO_SEASON, Season
 from pipelines.core.erasure import Erasures, erase_sessions
 from pipelines.core.flags import FlagEvent
 from pipelines.core.fold import checkpoint
@@ -60,9 +61,10 @@ class FoldStage:
         clock: ClockPolicy | None = None,
         spikes: SpikePolicy = DEFAULT_POLICY,
         signers: Signers = ANYONE,
+        season: Season = NO_SEASON,
     ) -> None:
         self._signers = signers
-        self.state = FoldState(partition, partitions, clock, spikes)
+        self.state = FoldState(partition, partitions, clock, spikes, season)
         self.present: Present = {}
         self.erased = Erasures()
         self._rewrite: Entries = {}

@@ -10,6 +10,7 @@ import structlog
 
 from pipelines.agents.stage import CLOSED_BIT, Entries, Output, Record, Work
 from pipelines.core.detect import DEFAULT_POLICY, SpikePolicy
+from pipelines.core.detect.season import NO_SEASON, Season
 from pipelines.core.erasure import Erasures, erase_merchants
 from pipelines.core.flags import FlagEvent
 from pipelines.core.fold.clock import TopicClock
@@ -32,8 +33,13 @@ class RollupStage:
     topics: tuple[str, ...] = (CELLS_TOPIC,)
     emits_to: str | None = None
 
-    def __init__(self, partitions: int, spikes: SpikePolicy = DEFAULT_POLICY) -> None:
-        self.state = RollupState(partitions, spikes)
+    def __init__(
+        self,
+        partitions: int,
+        spikes: SpikePolicy = DEFAULT_POLICY,
+        season: Season = NO_SEASON,
+    ) -> None:
+        self.state = RollupState(partitions, spikes, season)
         self.erased = Erasures()
         self._keys = checkpoint.KeyEntries()
         self._version = 0

@@ -45,6 +45,7 @@ from pipelines.core.flags import FlagEvent
 from pipelines.core.fold.clock import ClockPolicy
 from pipelines.core.mailbox import Lane
 from pipelines.instruments import Instruments
+from pipelines.season import seasonal
 from pipelines.settings import Settings
 from pipelines.sinks.flags import flag_columns
 from pipelines.sinks.raw import RawRows
@@ -79,6 +80,7 @@ class Worker:
         self.instruments = Instruments()
         self._signers = signers_of(settings, self.instruments)
         self._spikes = calibrated(DEFAULT_POLICY, settings.calibration_file)
+        self._season = seasonal(settings.season_file)
         self.warehouse = Warehouse(settings, self.instruments, threads=3)
         # Flags have a connection of their own: they do not queue behind rows.
         self._express = Warehouse(settings, self.instruments, threads=1)
@@ -121,10 +123,11 @@ class Worker:
             clock,
             self._spikes,
             self._signers,
+            self._season,
         )
 
     def _rollup_stage(self, _: int) -> Stage:
-        return RollupStage(self.settings.partitions, self._spikes)
+        return RollupStage(self.settings.partitions, self._spikes, self._season)
 
     # -- receiving and folding ----------------------------------------------------------------
 

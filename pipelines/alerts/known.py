@@ -6,7 +6,7 @@ import json
 import sqlite3
 from dataclasses import dataclass, replace
 
-from pipelines.alerts.event import FlagRecord
+from pipelines.alerts.event import ATTACHED, FlagRecord
 from pipelines.alerts.routing import Desk, Route
 from pipelines.core.ledger.lifecycle import FlagFile, Level
 
@@ -41,16 +41,23 @@ def advanced(file: FlagFile, record: FlagRecord) -> FlagFile:
     """The file with this event. A watch that rises counts from there on."""
     if record.ends:
         return replace(file, over_at=record.decided_at, over_event_at=record.event_time)
+    parent = record.parent_id or file.parent_id
+    if record.event == ATTACHED:
+        return replace(file, parent_id=parent)
     began = record.event_time if file.grade == WATCH else file.event_at
-    return replace(file, grade=record.grade, event_at=began, parent_id=record.parent_id)
+    return replace(file, grade=record.grade, event_at=began, parent_id=parent)
 
 
-def others(sql: sqlite3.Connection, record: FlagRecord) -> list[FlagFile]:
-    """Flags of the platform that are open, were open at this event, or are about its entity."""
+def others(sql: sqlite3.Connection, record: FlagRecord, parent_id: str) -> list[FlagFile]:
+    """Flags of the platform that are open, were open at this event, or are about its entity; and
+    the parent, which can be the city's."""
     rows = sql.execute(
         f"{_SELECT} WHERE platform_id = ? AND flag_id != ? AND (over_at IS NULL"
-        " OR over_event_at >= ? OR (entity_type = ? AND entity = ?))",
-        (record.platform_id, record.flag_id, record.event_time, record.entity_type, record.entity),
+        " OR over_event_at >= ? OR (entity_type = ? AND entity = ?)) OR flag_id = ?",
+        (
+            *(record.platform_id, record.flag_id, record.event_time),
+            *(record.entity_type, record.entity, parent_id),
+        ),
     )
     return [_read(row).file for row in rows]
 

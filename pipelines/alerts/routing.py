@@ -40,7 +40,8 @@ class Routing(Protocol):
     """What the alerts ask for every event that opens or escalates a flag."""
 
     def route(self, file: FlagFile, others: Sequence[FlagFile], now_ms: int) -> Route:
-        """`others`: flags of the platform that are open, about the same entity, or silences."""
+        """`others`: flags of the platform that are open, about the same entity, or silences; and
+        the flag's parent."""
 
 
 class ByPolicy:
@@ -52,7 +53,10 @@ class ByPolicy:
         self._policy = policy
 
     def route(self, file: FlagFile, others: Sequence[FlagFile], now_ms: int) -> Route:
-        verdict = evaluate(file, others, others, self._policy, now_ms)
+        known = {one.flag_id: one for one in others}
+        # One that was never read, from before the outbox, is taken to have been told.
+        parents = known if file.parent_id in known else None
+        verdict = evaluate(file, others, others, self._policy, now_ms, parents)
         if verdict.held:
             return Route(Level.NONE, why=verdict.held)
         if verdict.shadow:

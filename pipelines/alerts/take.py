@@ -105,7 +105,7 @@ class Taker:
         if record.ends:
             why = "" if file.level else "was told to nobody"
             return Route(file.level, before.desks, why)
-        route = self._routing.route(file, others(sql, record), record.decided_at)
+        route = self._routing.route(file, others(sql, record, file.parent_id), record.decided_at)
         if route.level is Level.NONE:
             return route
         return Route(max(route.level, file.level), route.desks | before.desks)

@@ -82,9 +82,14 @@ class Erasures:
         sums and stay.
         """
         merchants = self._left(partial.merchants, 0, partial.minute)
-        return replace(
-            partial, merchants=merchants, groups=self._left(partial.groups, 1, partial.minute)
-        )
+        rises = [
+            one
+            for one in partial.rises
+            if not self.covers(one.platform_id, "", partial.minute)
+            and not self.covers(one.platform_id, one.session_id, partial.minute)
+        ]
+        groups = self._left(partial.groups, 1, partial.minute)
+        return replace(partial, merchants=merchants, groups=groups, rises=rises)
 
     def _left(self, rows: Rows, platform: int, minute: int) -> Rows:
         """Rows whose platform, at this place of the key, is not erased."""

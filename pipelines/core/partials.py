@@ -45,6 +45,25 @@ COHORT = "refunded."
 """Tally of refunds, with the age of their orders in days behind it."""
 SpreadKey = tuple[str, str, str]
 """(indicator, platform, category), with the counts of a histogram's buckets"""
+
+
+class Rise(NamedTuple):
+    """An open F01 episode of a session, for the second stage to say what wider rise explains it."""
+
+    platform_id: str
+    session_id: str
+    merchant_pid: str
+    category: str
+    district: str
+    onset_ms: int
+    grade: str
+    observed: float
+    expected: float
+    exposure: float
+    bins: int
+    score: float
+
+
 GROUP_METRICS = ("complaints", "orders", "paid_fen")
 
 
@@ -75,6 +94,7 @@ class Partial:
     groups: Rows = field(default_factory=lambda: Rows([], {}))
     spread: Rows = field(default_factory=lambda: Rows([], {}))
     tallies: Rows = field(default_factory=lambda: Rows([], {}))
+    rises: list[Rise] = field(default_factory=list)
 
 
 def encode(partial: Partial) -> bytes:
@@ -92,6 +112,7 @@ def encode(partial: Partial) -> bytes:
         "groups": partial.groups.keys,
         "spread": partial.spread.keys,
         "tallies": partial.tallies.keys,
+        "rises": partial.rises,
     }
     text = json.dumps(head, separators=(",", ":")).encode()
     arrays: dict[str, npt.NDArray[Any]] = {f"c.{k}": v for k, v in partial.cells.values.items()}
@@ -125,4 +146,5 @@ def decode(value: bytes) -> Partial:
         rows("g.", head.get("groups", [])),
         rows("s.", head.get("spread", [])),
         rows("t.", head.get("tallies", [])),
+        [Rise(*row) for row in head.get("rises", [])],
     )

@@ -7,7 +7,7 @@ looks at open minutes in between, so that an alert does not wait for a minute to
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -28,6 +28,7 @@ from pipelines.core.detect import (
 )
 from pipelines.core.detect.dossier import BinInputs, gather
 from pipelines.core.detect.exposure import steady_orders
+from pipelines.core.detect.season import NO_SEASON, GroupSeason
 from pipelines.core.detect.spike import with_evidence
 from pipelines.core.detect.spike_filter import expected
 from pipelines.core.detect.window import open_window
@@ -63,6 +64,7 @@ class SpikeMonitor:
     bins_closed: int = 0
     closed_through: int = -1
     """Last minute of the last closed bin."""
+    season: GroupSeason = field(default_factory=lambda: GroupSeason(NO_SEASON, dict))
 
     @classmethod
     def create(cls, policy: SpikePolicy) -> SpikeMonitor:
@@ -153,10 +155,12 @@ class SpikeMonitor:
     def _close_bin(self, bin_: int) -> list[EpisodeEvent]:
         slots = np.flatnonzero(self.live)
         orders = np.where(self.known[slots], self.orders[slots], np.nan)
-        exposure = close_exposure(self.exposure, slots, orders)
         counts, group = self.counts[slots], self.group[slots]
-        mean, weight = self._prior_of(group)
         start = bin_ * self.policy.bin_ms
+        factor = self.season.factor(start, group)
+        exposure = close_exposure(self.exposure, slots, orders, factor=factor)
+        exposure = self.season.expected(start, exposure, orders, factor)
+        mean, weight = self._prior_of(group)
         events = self.detector.close_bin(start, slots, counts, exposure, mean, weight)
         self._learn_prior(group, counts, exposure)
         self.counts[:] = self.orders[:] = 0
@@ -268,8 +272,9 @@ class _OpenBins:
         missing = self.known.missing(self.slots, start, policy.bin_ms, elapsed)
         least = self._least(orders, missing)
         orders += missing * steady_orders(self.exposure, self.everyone)
-        exposure = open_exposure(self.exposure, self.everyone, orders, elapsed)
-        exposure = np.maximum(exposure, least)
+        season, factor = self.monitor.season, self._factor(start)
+        exposure = open_exposure(self.exposure, self.everyone, orders, elapsed, factor=factor)
+        exposure = season.expected(start, np.maximum(exposure, least), orders, factor)
         mean, weight = self.prior
         scores = peek(self.state, self.everyone, counts, exposure, mean, weight, policy)
         at = book.candidates(self.slots, scores, policy)
@@ -282,10 +287,14 @@ class _OpenBins:
             before = gather(self.state, self.everyone, inputs, at, start)._replace(slots=slots)
             events = book.advance(start, slots, scores[at], window, policy, closed=False)
             events = with_evidence(events, before, policy)
-        whole = np.maximum(close_exposure(self.exposure, self.everyone, orders), least)
+        whole = close_exposure(self.exposure, self.everyone, orders, factor=factor)
+        whole = season.expected(start, np.maximum(whole, least), orders, factor)
         frozen = book.in_episode(self.slots)
         observe(self.state, self.everyone, counts, whole, mean, weight, policy, frozen)
         return events
+
+    def _factor(self, start_ms: int) -> Floats | float:
+        return self.monitor.season.factor(start_ms, self.monitor.group[self.slots])
 
     def _least(self, orders: Floats, missing: Floats) -> Floats:
         """Exposure of series without any order so far, where orders are still to be read.

@@ -17,7 +17,9 @@ from producers.simulate.sessions import Slots
 
 HOUR_MS = 3_600_000
 #: Kinds after the flags of the domain that they should raise.
-KINDS = ("F01", "F02", "F03", "F04", "F05", "F06", "F07", "F08", "F11")
+KINDS = (
+    "F01", "F02", "F03", "F04", "F05", "F06", "F07", "F08", "F09", "F10", "F11", "F12",
+)  # fmt: skip
 ENTITY_TYPES = ("session", "merchant", "category", "platform", "source")
 
 
@@ -29,7 +31,8 @@ class Anomaly:
     category is that of one platform. `factor` is on the rate that the kind is about.
     `excess` complaints are added over the whole window on average, `expected_excess` of
     them within one hour from the start; `expected_baseline` would come in the window
-    without it. `mode` is gap or frozen, for F11 only.
+    without it. `mode` is gap or frozen, for F11 only. F12 hits nothing by itself: the anomalies
+    of its merchant that come after it are what is repeated.
     """
 
     id: str

@@ -16,6 +16,7 @@ import pyarrow as pa
 from producers.arrays import I64
 from producers.simulate.city import CATEGORIES, City
 from producers.simulate.complaints import ComplaintRows
+from producers.simulate.effects import Effects
 from producers.simulate.sampling import MINUTE_MS, Tick
 from producers.simulate.sessions import Slots
 
@@ -104,7 +105,7 @@ class Care:
             pa.array(closed, pa.uint32()),
         ]
 
-    def reviews(self, tick: Tick) -> ReviewRows:
+    def reviews(self, tick: Tick, effects: Effects) -> ReviewRows:
         """The reviews of the sessions that are due one: about one row a minute each."""
         rng, s = self._rng, self._slots
         if len(self._last_review) < len(s.start):
@@ -116,6 +117,7 @@ class Care:
         at = np.flatnonzero(due & ~self._unreviewed[s.streamer[tick.slots]])
         self._last_review[tick.slots[at]] = tick.event_ms[at]
         at = at[rng.random(len(at)) >= MISSED]
+        at = at[effects.reviewed(tick.slots[at])]
         n = len(at)
         mode = np.searchsorted(self._modes, rng.random(n) * self._modes[-1])
         outcome = np.searchsorted(self._outcomes, rng.random(n) * self._outcomes[-1])

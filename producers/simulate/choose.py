@@ -70,6 +70,11 @@ class Chooser:
         audience = sessions.audience(self.population.config.start_ms)
         return np.asarray(s.peak[slots] * s.conversion[slots] * audience / DWELL_MS, np.float64)
 
+    def viewers(self, slot: int, event_ms: int) -> float:
+        """Expected viewers of a session in its prime, with the audience of `event_ms`."""
+        sessions = self.population.sessions
+        return float(sessions.slots.peak[slot]) * sessions.audience(event_ms)
+
     def complaints_per_ms(self, slots: I64) -> float:
         """Expected complaints of all these sessions, without anomalies."""
         rate = self.population.city.complaint_rate[self.population.sessions.slots.merchant[slots]]
@@ -93,6 +98,9 @@ class Chooser:
         elif request.kind == "F05":
             few = [city.categories.index(c) for c in _FEW_REFUNDS]
             keep = _prefer(keep, np.isin(city.merchant_category[merchant], few))
+        if request.kind == "F10":
+            certified = city.streamers.column("streamer_certified").to_numpy(zero_copy_only=False)
+            keep &= ~certified.astype(bool)[s.streamer[live]]
         return keep
 
     def _busy(self, keep: Mask, orders_per_ms: float, few: int) -> Mask:

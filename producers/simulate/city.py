@@ -66,6 +66,8 @@ _VENUES = {
     "310110": "wujiaochang", "310115": "lujiazui",
 }  # fmt: skip
 AT_VENUE, CERTIFIED = 0.1, 0.7
+# Who draws more viewers than this has a certificate: without one nobody is made large.
+CERTIFIED_PEAK = 1_000.0
 _TIERS = ("head", "mid", "tail", "newcomer")
 
 # DOMAIN section 3: lognormal with median 50 and p90 800, a Pareto tail from p99 on.
@@ -192,7 +194,7 @@ def _more_dimensions(
         "venue_id": _coded(np.maximum(venue, 0), tuple(_VENUES.values()), at_venue),
         "origin_region": _coded(region, _REGIONS, told),
         "brand_type": _coded(brand, tuple(_BRANDS), branded),
-        "streamer_certified": pa.array(rng.random(count) < CERTIFIED),
+        "streamer_certified": pa.array((rng.random(count) < CERTIFIED) | (peak > CERTIFIED_PEAK)),
         "streamer_tier": _coded(tier, _TIERS),
     }
 

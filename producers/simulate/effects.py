@@ -12,6 +12,8 @@ from producers.simulate.anomalies import Anomaly, Injection
 from producers.simulate.city import City
 from producers.simulate.sessions import Sessions
 
+_HEX_LETTER = ord("a")
+
 
 class Effects:
     """Factors per slot, made anew whenever an anomaly begins or ends.
@@ -37,7 +39,9 @@ class Effects:
     def arrived(self, slots: I64) -> None:
         """New sessions have taken these slots."""
         self.update_size()
-        for factors in (self._viewers, self._engagement, self._orders, self._refunds):
+        for factors in (
+            self._viewers, self._engagement, self._orders, self._refunds, self._reviews,
+        ):  # fmt: skip
             factors[slots] = 1
         self._dark[slots] = self._frozen[slots] = False
         self._apply(slots)
@@ -59,6 +63,15 @@ class Effects:
     def refunds(self, slots: I64) -> F32:
         return self._refunds[slots]
 
+    def reviewed(self, slots: I64) -> npt.NDArray[np.bool_]:
+        """Which sessions are reviewed as usual: a share of them, the same ones all along."""
+        ids = np.ascontiguousarray(self._sessions.slots.session_id[slots])
+        # the last two hex digits of a random id: uniform, and no random number is drawn for it
+        digits = ids.view(np.uint8).reshape(-1, ids.dtype.itemsize)[:, -2:].astype(np.int64)
+        value = np.where(digits >= _HEX_LETTER, digits - _HEX_LETTER + 10, digits - ord("0"))
+        share = (16 * value[:, 0] + value[:, 1]) / 256
+        return np.asarray(share < self._reviews[slots])
+
     def shown(self, slots: I64, *values: I64) -> list[I64]:
         """Viewers, clicks and interactions as reported: gone dark, frozen, or as they are."""
         dark, frozen = self._dark[slots], self._frozen[slots]
@@ -73,6 +86,7 @@ class Effects:
         size = len(self._sessions.slots.start)
         self._viewers, self._engagement = np.ones(size, np.float32), np.ones(size, np.float32)
         self._orders, self._refunds = np.ones(size, np.float32), np.ones(size, np.float32)
+        self._reviews = np.ones(size, np.float32)
         self._dark, self._frozen = np.zeros(size, bool), np.zeros(size, bool)
         kept = np.zeros((3, size), np.int64)
         kept[:, : self._last.shape[1]] = self._last[:, :size]
@@ -88,6 +102,13 @@ class Effects:
 
     def _more_viewers(self, hit: I64, anomaly: Anomaly) -> None:
         self._viewers[hit] *= anomaly.factor
+
+    def _larger_audience(self, hit: I64, anomaly: Anomaly) -> None:
+        self._viewers[hit] *= anomaly.factor
+        self._engagement[hit] *= anomaly.factor
+
+    def _fewer_reviews(self, hit: I64, anomaly: Anomaly) -> None:
+        self._reviews[hit] *= anomaly.factor
 
     def _more_refunds(self, hit: I64, anomaly: Anomaly) -> None:
         self._refunds[hit] *= anomaly.factor
@@ -107,5 +128,7 @@ _SETTERS = {
     "F05": Effects._more_refunds,
     "F06": Effects._more_orders,
     "F07": Effects._no_viewers,
+    "F09": Effects._fewer_reviews,
+    "F10": Effects._larger_audience,
     "F11": Effects._freeze,
 }

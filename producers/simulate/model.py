@@ -83,7 +83,7 @@ class Simulation:
         self.effects.update(start)
         sample = self._sampler.sample(slots, start, self.effects)
         complaints = self.complaints.draw(sample, start, end)
-        shards = list(self._rows.shards(sample, complaints)) if len(slots) else []
+        shards = list(self._rows.shards(sample, complaints, self.effects)) if len(slots) else []
         ended = self.sessions.slots.end[slots] <= sample.event_ms
         self._phases[phase] = slots[~ended]
         self.sessions.release(slots[ended])

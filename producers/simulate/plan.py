@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -17,14 +17,19 @@ from producers.simulate.ids import to_text
 from producers.simulate.model import Population
 from producers.simulate.requests import Request
 
-_FACTORS = {"F03": 12.0, "F04": 20.0, "F05": 5.0, "F06": 6.0, "F07": 3.0}
+_FACTORS = {"F03": 12.0, "F04": 20.0, "F05": 5.0, "F06": 6.0, "F07": 3.0, "F09": 0.3}
 _EXCESS = {"F01": 30.0, "F02": 8.0, "F08": 10.0}
 _CODES = {"F02": "C06", "F08": "L02"}
 _SPIKE_CODES = ("C01", "C0301", "C0302", "C04", "C07")
 _LEVELS = {
     "F01": "session", "F02": "merchant", "F03": "session", "F04": "session", "F05": "merchant",
-    "F06": "category", "F07": "session", "F08": "merchant",
+    "F06": "category", "F07": "session", "F08": "merchant", "F09": "platform", "F10": "session",
+    "F12": "merchant",
 }  # fmt: skip
+#: Viewers that a session without a certificate gets (F10).
+_AUDIENCE = 60_000.0
+#: What a merchant repeats within a day (F12): as many kinds as the rule asks for offences.
+_REPEATED = ("F02", "F08", "F01")
 
 
 def source_id(platform: int) -> str:
@@ -42,17 +47,34 @@ class Planner:
 
     def plan(self, requests: Iterable[Request]) -> list[Injection]:
         """Injections in the order asked for. Raises UsageError when an entity is unknown."""
-        return [self._inject(r, f"a{i:02d}") for i, r in enumerate(requests, start=1)]
+        named = ((r, f"a{i:02d}") for i, r in enumerate(requests, start=1))
+        return [found for request, name in named for found in self._injections(request, name)]
 
-    def _inject(self, request: Request, name: str) -> Injection:
+    def _injections(self, request: Request, name: str) -> Iterator[Injection]:
+        whole = self._inject(request, name)
+        yield whole
+        if request.kind == "F12":
+            # One after another: each begins once the one before it can have been seen.
+            step = request.duration_ms // (len(_REPEATED) + 1)
+            for i, kind in enumerate(_REPEATED):
+                part = replace(
+                    request, kind=kind, entity_type=whole.anomaly.entity_type,
+                    start_ms=request.start_ms + i * step,
+                    duration_ms=request.duration_ms - i * step, excess=None, factor=None, code=None,
+                )  # fmt: skip
+                yield self._inject(part, f"{name}.{kind}", whole.target)
+
+    def _inject(self, request: Request, name: str, target: Target | None = None) -> Injection:
         level = request.entity_type or _LEVELS.get(request.kind) or _silence_level(request)
         start = self.population.config.start_ms + request.start_ms
         end = start + request.duration_ms
-        target = self._target(request, level)
+        target = target or self._target(request, level)
         slots = self._hit(target)
         per_ms = self._chooser.complaints_per_ms(slots)
         baseline = per_ms * request.duration_ms
         factor, excess = _strength(request, baseline)
+        if request.kind == "F10" and request.factor is None and target.slot is not None:
+            factor = _AUDIENCE / self._chooser.viewers(target.slot, start)
         in_hour = excess * min(1.0, HOUR_MS / request.duration_ms)
         anomaly = Anomaly(
             id=name, kind=request.kind, entity_type=level, start_ms=start, end_ms=end,
@@ -72,7 +94,8 @@ class Planner:
             named = request.entity_id if level == "platform" else None
             wanted = self._number(city.platforms, named, "platform") if named else platform
             return Target(platform=len(city.platforms) - 1 if wanted is None else wanted)
-        excess = request.excess or _EXCESS.get(request.kind, 0.0)
+        kinds = _REPEATED if request.kind == "F12" else (request.kind,)
+        excess = request.excess or sum(_EXCESS.get(kind, 0.0) for kind in kinds)
         slot = self._chooser.session(request, level, platform, category, excess)
         merchant = int(s.merchant[slot])
         if level == "session":

@@ -17,7 +17,9 @@ from producers.units import parse_duration
 MINUTE_MS = 60_000
 USUAL_MS = 20 * MINUTE_MS
 #: Their rules look at half an hour: what is over sooner is never seen in full.
-_LENGTHS = {"F05": 40 * MINUTE_MS, "F06": 40 * MINUTE_MS}
+_LENGTHS = {
+    "F05": 40 * MINUTE_MS, "F06": 40 * MINUTE_MS, "F09": 30 * MINUTE_MS, "F12": 60 * MINUTE_MS,
+}  # fmt: skip
 #: What a platform usually sells is known after two hours of it.
 _EARLIEST = {"F06": 130 * MINUTE_MS}
 _KEYS = {

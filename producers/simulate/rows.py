@@ -13,6 +13,7 @@ from producers.arrays import I32, I64
 from producers.simulate.care import MODES, OUTCOMES, Care, ReviewRows
 from producers.simulate.city import City
 from producers.simulate.complaints import CHANNELS, CODES, ComplaintRows
+from producers.simulate.effects import Effects
 from producers.simulate.ids import to_arrow
 from producers.simulate.sampling import Tick
 from producers.simulate.sessions import Slots
@@ -40,7 +41,7 @@ class RowMaker:
         self._city, self._slots, self._care = city, slots, care
         self._partitions = partitions
 
-    def shards(self, tick: Tick, complaints: ComplaintRows) -> Iterator[Shard]:
+    def shards(self, tick: Tick, complaints: ComplaintRows, effects: Effects) -> Iterator[Shard]:
         """All rows of a tick; complaint rows may come in any order."""
         dims = self._dimensions(tick.slots)
         measures = [tick.viewers, tick.unique, tick.clicks, tick.interactions]
@@ -51,7 +52,7 @@ class RowMaker:
             yield from self._orders(tick, at, dims)
         if len(complaints.slots):
             yield from self._complaints(complaints)
-        reviews = self._care.reviews(tick)
+        reviews = self._care.reviews(tick, effects)
         if len(reviews.at):
             yield from self._reviews(tick, reviews, dims)
 

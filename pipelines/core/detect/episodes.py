@@ -32,6 +32,8 @@ class EventKind(StrEnum):
     CLEARED = "cleared"
     ENDED = "ended"
     """The series ended (a session closed) while its episode was open."""
+    ATTACHED = "attached"
+    """A wider rise explains it, which began or became clear after it had opened."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +143,11 @@ class EpisodeBook:
                 event = replace(event, parent_id=parent)
             attached.append(event)
         return attached
+
+    def adopt(self, slot: int, parent: str) -> Episode:
+        """Give an open episode the parent that was found for it later."""
+        self.open[slot] = replace(self.open[slot], parent_id=parent)
+        return self.open[slot]
 
     def end(
         self,

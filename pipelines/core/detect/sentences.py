@@ -44,6 +44,11 @@ def _verdict(event: EpisodeEvent) -> tuple[str, str]:
     zh, en = _GRADE_ZH[event.grade], _GRADE_EN[event.grade]
     if event.kind is EventKind.CLEARED:
         return f",「{zh}」提示已解除。", f': the "{en}" alert is cleared.'
+    if event.kind is EventKind.ATTACHED:
+        return (
+            f",属于更大范围的普遍上升,「{zh}」提示归入其中。",
+            f': part of a wider rise, which the "{en}" alert belongs to.',
+        )
     if event.kind is EventKind.ENDED:
         return (
             f",该对象已结束,「{zh}」提示随之关闭。",

@@ -50,6 +50,19 @@ def closed_window(state: SpikeState, slots: Slots) -> Window:
     )
 
 
+def window_since(
+    state: SpikeState, slots: NDArray[np.int64], bins: int, policy: SpikePolicy
+) -> tuple[Floats, Floats]:
+    """Complaints [n] of the last ``bins`` closed bins (of the window, at most), and the usual."""
+    ago = np.arange(1, min(bins, policy.window_bins) + 1)
+    at = (state.cursor[slots][:, None].astype(np.int64) - ago) % policy.window_bins
+    row = slots[:, None]
+    return (
+        state.ring_counts[row, at].sum(axis=1, dtype=np.float64),
+        state.ring_expected[row, at].sum(axis=1, dtype=np.float64),
+    )
+
+
 def open_window(
     state: SpikeState,
     slots: NDArray[np.int64],

@@ -11,6 +11,7 @@ from pipelines.core.columns import TableColumns
 from pipelines.core.flags import Entity, FlagEvent, flag_event
 from pipelines.core.fold.groups import group_rows
 from pipelines.core.fold.places import with_places
+from pipelines.core.fold.rises import open_rises
 from pipelines.core.fold.rows import indicator_columns
 from pipelines.core.fold.state import EXPECTED_MINUTES, FORGET_MINUTES, NEVER, FoldState
 from pipelines.core.fold.tallies import tally_rows
@@ -206,7 +207,7 @@ def _partial(
     spread = spread_rows(state, minute) if closed else Rows([], {})
     return Partial(
         state.partition, minute, closed, through, version, progress, cells, merchants, until,
-        groups, spread,
+        groups, spread, rises=open_rises(state),
     )  # fmt: skip
 
 

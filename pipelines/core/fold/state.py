@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipelines.core.detect import DEFAULT_POLICY, SpikePolicy
+from pipelines.core.detect.season import NO_SEASON, GroupSeason, Season
 from pipelines.core.fold.clock import ClockPolicy, SourceKey
 from pipelines.core.fold.sessions import Sessions
 from pipelines.core.life import Life
@@ -40,6 +41,7 @@ class FoldState:
         partitions: int,
         clock: ClockPolicy | None = None,
         spikes: SpikePolicy = DEFAULT_POLICY,
+        season: Season = NO_SEASON,
     ) -> None:
         self.partition = partition
         self.clock = clock or ClockPolicy()
@@ -53,6 +55,7 @@ class FoldState:
         self.latest = np.zeros(self.sessions.capacity, np.int64)
         self.last_review = np.full(self.sessions.capacity, NEVER, np.int64)
         self.monitor = SpikeMonitor.create(spikes)
+        self.monitor.season = GroupSeason(season, self._group_names)
         self.frozen = FrozenWatch(self.sessions.capacity)
         self.board = session_board()
         self.offences = Offences()
@@ -138,6 +141,9 @@ class FoldState:
             if session is not None:
                 key = (session.platform_id, session.category)
                 self.monitor.start(slot, self.groups.setdefault(key, len(self.groups)))
+
+    def _group_names(self) -> dict[str, int]:
+        return {"/".join(key): at for key, at in self.groups.items()}
 
     def _monitored(self) -> npt.NDArray[np.bool_]:
         self.monitor.grow(self.sessions.capacity)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from pipelines.core.ledger.book import Book
@@ -50,6 +51,12 @@ def draft_of(event: Mapping[str, Any], book: Book, opens_from: str) -> Draft | N
         if file is None or file.over_at is not None:
             return None
         return _draft(f"over:{flag_id}", Kind.OVER, event)
+    if kind == "attached":
+        if file is None or file.parent_id:
+            return None
+        draft = _draft(f"attached:{flag_id}", Kind.GRADED, event)
+        # of the same grade as before, with a parent now
+        return replace(draft, details={**draft.details, "grade": file.grade})
     if rank < GRADES.index(opens_from):
         return None
     if file is None:

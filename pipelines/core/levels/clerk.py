@@ -33,7 +33,7 @@ def verdict_of(file: FlagFile, book: Book, policy: RoutingPolicy, now: int) -> V
     """The level of a file among all others."""
     muting = policy.mute.by if policy.mute else []
     silences = [one for rule in muting for one in book.of_rule(file.platform_id, rule)]
-    return evaluate(file, book.subject_of(file), silences, policy, now)
+    return evaluate(file, book.subject_of(file), silences, policy, now, book.files)
 
 
 def _level(file: FlagFile, verdict: Verdict, policy: RoutingPolicy) -> Draft | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from pipelines.core.ledger.lifecycle import FlagFile, Level, State
@@ -50,9 +50,11 @@ def evaluate(
     silences: Sequence[FlagFile],
     policy: RoutingPolicy,
     now: int,
+    parents: Mapping[str, FlagFile] | None = None,
 ) -> Verdict:
     """The level at `now` (ms). `same_entity` may hold the file itself; `silences` are the
-    platform's files under the rules that mute.
+    platform's files under the rules that mute; `parents` the files by flag, among which a parent
+    is looked for: one that nobody is told of holds nothing back (None: taken to be told).
 
     A level never falls: what was told cannot be untold. An overturned, corrected or cleared file
     rises no further.
@@ -60,7 +62,7 @@ def evaluate(
     if file.state in (State.OVERTURNED, State.CORRECTED, State.CLEARED):
         return Verdict(file.level, file.told)
     shadow = any(one.covers(file.platform_id, file.rule) for one in policy.shadow)
-    held = _held(file, silences, policy, now)
+    held = _explained(file, policy, parents) or _held(file, silences, policy, now)
     base = policy.base_level(file.rule, file.grade)
     if base is Level.NONE:
         return Verdict(file.level, file.told, held=held, shadow=shadow)
@@ -87,9 +89,22 @@ def recipients(file: FlagFile, level: Level, policy: RoutingPolicy) -> tuple[str
     return tuple(name for role in roles if (name := named.get(role, role)))
 
 
+def _explained(
+    file: FlagFile, policy: RoutingPolicy, parents: Mapping[str, FlagFile] | None
+) -> str:
+    """A wider rise that people are told of in its stead; a watch is told to nobody."""
+    if not file.parent_id:
+        return ""
+    if parents is not None:
+        parent = parents.get(file.parent_id)
+        if parent is None or not parent.counted:
+            return ""
+        if policy.base_level(parent.rule, parent.grade) is Level.NONE:
+            return ""
+    return f"parent:{file.parent_id}"
+
+
 def _held(file: FlagFile, silences: Sequence[FlagFile], policy: RoutingPolicy, now: int) -> str:
-    if file.parent_id:
-        return f"parent:{file.parent_id}"
     mute = policy.mute
     if mute and not fits(mute.by, file.rule) and not fits(mute.spares, file.rule):
         for other in silences:

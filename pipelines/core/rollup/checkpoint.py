@@ -89,8 +89,13 @@ def detector_entry(state: RollupState, turn: int) -> Entries:
 def book_entry(state: RollupState, outbox: list[FlagEvent]) -> Entries:
     """Open episodes of each level, and the outbox."""
     books = {lv.kind: lv.monitor.detector.book.to_json() for lv in state.levels.all()}
-    book = {"books": books, "outbox": [f.to_json() for f in outbox], "gaps": state.gaps.to_json()}
+    book: dict[str, Any] = {
+        "books": books,
+        "outbox": [f.to_json() for f in outbox],
+        "gaps": state.gaps.to_json(),
+    }
     book["rules"] = state.rules.to_json()
+    book["sessions"] = state.levels.sessions.to_json()
     return {"book": json.dumps(book).encode()}
 
 
@@ -198,4 +203,5 @@ def _restore_book(state: RollupState, data: bytes | None) -> list[FlagEvent]:
         if level.kind in book["books"]:
             level.monitor.detector.book = EpisodeBook.from_json(book["books"][level.kind])
     state.rules.restore_books(book.get("rules"))
+    state.levels.sessions.restore(book.get("sessions"))
     return [FlagEvent(**row) for row in book["outbox"]]

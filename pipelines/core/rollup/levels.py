@@ -11,14 +11,15 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from pipelines.core.detect import EpisodeEvent, EventKind, SpikePolicy, parent_rise
-from pipelines.core.detect.window import closed_window
-from pipelines.core.flags import RULE, Entity, FlagEvent, flag_event
+from pipelines.core.detect import EpisodeEvent, EventKind, SpikePolicy
+from pipelines.core.detect.season import NO_SEASON, GroupSeason, Season
+from pipelines.core.flags import Entity, FlagEvent, flag_event
 from pipelines.core.index import KeyIndex
 from pipelines.core.metrics import MINUTE_MS
 from pipelines.core.orders import OrdersKnown
-from pipelines.core.partials import Partial, Rows
+from pipelines.core.partials import Partial, Rise, Rows
 from pipelines.core.rollup.counts import MinuteCounts
+from pipelines.core.rollup.parents import Sessions, Wide, adopted, entity_of, wide_rise
 from pipelines.core.spikes import OpenCounts, SpikeMonitor
 
 Key = tuple[str, ...]
@@ -91,6 +92,10 @@ class Level:
             return key[0]
         return category if self.kind == "category" else f"{key[0]}/{category}"
 
+    def follow(self, season: Season) -> None:
+        """Expect what the season brings to each group."""
+        self.monitor.season = GroupSeason(season, lambda: self.groups)
+
     def platforms(self) -> list[str]:
         """Platform of each slot."""
         return [key[0] if key else "" for key in self.index.keys]
@@ -122,7 +127,7 @@ class Level:
 class Levels:
     """All levels together."""
 
-    def __init__(self, policy: SpikePolicy) -> None:
+    def __init__(self, policy: SpikePolicy, season: Season = NO_SEASON) -> None:
         self.city = Level("city", policy)
         self.platform = Level("platform", policy, OF_PLATFORMS)
         self.category = Level("category", policy)
@@ -130,6 +135,9 @@ class Levels:
         self.mcn = Level("mcn", policy)
         self.merchant = Level("merchant", policy, OF_MERCHANTS)
         self.streamer = Level("streamer", policy)
+        self.sessions = Sessions()
+        for level in self.all():
+            level.follow(season)
 
     def all(self) -> tuple[Level, ...]:
         """Widest first."""
@@ -186,6 +194,8 @@ class Levels:
             known = level.known(heard)
             events = level.monitor.close_minute(minute, one["complaints"], one["orders"], known)
             out += self._flags(level, events, at_ms, now_ms)
+        if (minute + 1) % self.city.monitor.minutes_per_bin == 0:
+            out += self.adopt(at_ms, now_ms)
         return out
 
     def end(self, level: Level, slots: list[int], minute: int, now_ms: int) -> list[FlagEvent]:
@@ -223,22 +233,52 @@ class Levels:
     def _flags(
         self, level: Level, events: list[EpisodeEvent], at_ms: int, now_ms: int
     ) -> list[FlagEvent]:
-        opened = [e for e in events if e.kind is EventKind.OPENED]
+        opened = [e.series for e in events if e.kind is EventKind.OPENED]
         parents = self._parents(level, opened)
         attached = level.monitor.detector.book.attach(events, parents)
         return [flag_event(e, level.entity(e.series), at_ms, now_ms) for e in attached]
 
-    def _parents(self, level: Level, opened: list[EpisodeEvent]) -> dict[int, str]:
-        """Flag of the wider rise that explains each of the series that opened."""
+    def _parents(self, level: Level, slots: Iterable[int]) -> dict[int, str]:
+        """Flag of the wider rise that explains each of these series."""
         parents: dict[int, str] = {}
-        for event in opened:
-            entity = level.entity(event.series)
-            for wider, key in self._wider(level, entity):
-                flag = self._explaining(level, event.series, wider, key)
-                if flag is not None:
-                    parents[event.series] = flag
+        found: dict[tuple[str, Key], Wide | None] = {}
+        for slot in slots:
+            for wider, key in self._wider(level, level.entity(slot)):
+                if (wider.kind, key) not in found:
+                    found[wider.kind, key] = wide_rise(level, wider, key, self.merchant)
+                wide = found[wider.kind, key]
+                if wide is not None and wide.explains(level, slot):
+                    parents[slot] = wide.flag_id
                     break
         return parents
+
+    def adopt(self, at_ms: int, now_ms: int) -> list[FlagEvent]:
+        """Attach what opened before the rise that explains it; for the end of a closed bin."""
+        out = []
+        for level in self.all():
+            book = level.monitor.detector.book
+            alone = [slot for slot, one in book.open.items() if one.parent_id is None]
+            for slot, parent in self._parents(level, alone).items():
+                event = adopted(level, slot, book.adopt(slot, parent), parent, at_ms)
+                out.append(flag_event(event, level.entity(slot), at_ms, now_ms))
+        return out
+
+    def attach_sessions(
+        self, partials: Iterable[Partial], at_ms: int, now_ms: int
+    ) -> list[FlagEvent]:
+        """Attach the sessions that partitions tell of to the widest rise that explains them."""
+        found: dict[tuple[str, Key], Wide | None] = {}
+
+        def widest(one: Rise) -> Wide | None:
+            for wider, key in self._wider(self.merchant, entity_of(one)):
+                if (wider.kind, key) not in found:
+                    found[wider.kind, key] = wide_rise(self.merchant, wider, key, self.merchant)
+                if found[wider.kind, key] is not None:
+                    return found[wider.kind, key]
+            return None
+
+        rises = [one for partial in partials for one in partial.rises]
+        return self.sessions.attach(rises, widest, self.merchant.monitor.policy, at_ms, now_ms)
 
     def _wider(self, level: Level, entity: Entity) -> list[tuple[Level, Key]]:
         """What contains an entity, widest first."""
@@ -249,25 +289,6 @@ class Levels:
         if level is self.platform:
             return [(self.city, ("",))]
         return [platform] if level in (self.category, self.mcn) else [platform, category]
-
-    def _explaining(self, level: Level, slot: int, wider: Level, key: Key) -> str | None:
-        above = wider.index.slots.get(key)
-        episode = None if above is None else wider.monitor.detector.book.open.get(above)
-        if episode is None or above is None:
-            return None
-        siblings = np.array(
-            [
-                i
-                for i, k in enumerate(level.index.keys)
-                if k is not None and key[0] in ("", k[0]) and key[1:] in ((), (level.category[i],))
-            ]
-        )
-        window = closed_window(level.monitor.detector.state, siblings)
-        rise = parent_rise(window.observed, window.expected, parent_in_episode=True)
-        mine = np.flatnonzero(siblings == slot)
-        if not rise.wide or not rise.explained[mine].any():
-            return None
-        return f"{RULE}:{wider.entity(above).key}:{episode.onset_ms}"
 
 
 def _least(until: Mapping[str, Mapping[int, int]]) -> dict[int, int]:

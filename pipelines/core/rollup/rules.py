@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pipelines.core.flags import FlagEvent
+from pipelines.core.flags import RULE, FlagEvent
 from pipelines.core.metrics import MINUTE_MS
 from pipelines.core.offences import Incident, Offences
 from pipelines.core.partials import OFFENCE, Partial
@@ -49,11 +49,23 @@ class Rules:
     def note_sessions(self, partial: Partial) -> None:
         """What the sessions of each merchant were flagged for in a closed minute."""
         keys, values = partial.merchants
+        spared = self._explained(partial)
         for name, column in values.items():
             if name.startswith(OFFENCE):
                 for i in np.flatnonzero(column).tolist():
                     merchant = "\n".join(keys[i][:2])
+                    if name == OFFENCE + RULE and merchant in spared:
+                        continue
                     self.offences.add(merchant, name[len(OFFENCE) :], partial.minute * MINUTE_MS)
+
+    def _explained(self, partial: Partial) -> set[str]:
+        """Merchants all of whose sessions in a spike are explained by a wider one."""
+        spared: dict[str, bool] = {}
+        for one in partial.rises:
+            merchant = f"{one.platform_id}\n{one.merchant_pid}"
+            mine = self._levels.sessions.explained(one)
+            spared[merchant] = spared.get(merchant, True) and mine
+        return {merchant for merchant, all_of_them in spared.items() if all_of_them}
 
     def close_minute(
         self,

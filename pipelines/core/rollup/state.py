@@ -10,13 +10,14 @@ import numpy.typing as npt
 
 from pipelines.core.columns import Coded, TableColumns
 from pipelines.core.detect import DEFAULT_POLICY, SpikePolicy
+from pipelines.core.detect.season import NO_SEASON, Season
 from pipelines.core.flags import FlagEvent
 from pipelines.core.fold.clock import minutes_to_close
 from pipelines.core.fold.rows import nullable
 from pipelines.core.fold.sessions import CATEGORIES, DISTRICTS
 from pipelines.core.index import KeyIndex
 from pipelines.core.indicators import table_columns
-from pipelines.core.metrics import ADDITIVE_NAMES, WINDOWS, Columns
+from pipelines.core.metrics import ADDITIVE_NAMES, MINUTE_MS, WINDOWS, Columns
 from pipelines.core.partials import CELL_METRICS, CellKey, Partial, Rows
 from pipelines.core.rolling import Rolling
 from pipelines.core.rollup.care import care_values, review_values
@@ -53,14 +54,19 @@ class ClosedCells:
 class RollupState:
     """Partials by (minute, partition), replaced rather than added; cells; levels."""
 
-    def __init__(self, partitions: int, policy: SpikePolicy = DEFAULT_POLICY) -> None:
+    def __init__(
+        self,
+        partitions: int,
+        policy: SpikePolicy = DEFAULT_POLICY,
+        season: Season = NO_SEASON,
+    ) -> None:
         self.partitions = partitions
         self.partials: dict[int, dict[int, Partial]] = {}
         self.through: dict[int, int] = {}
         self.closed_through: int | None = None
         self.cells: KeyIndex[CellKey] = KeyIndex()
         self.rolling = Rolling(64)
-        self.levels = Levels(policy)
+        self.levels = Levels(policy, season)
         self.last: dict[int, Partial] = {}
         self.changed: set[int] = set()
         self.complained = False
@@ -116,6 +122,7 @@ class RollupState:
         counts, heard = self.levels.counts(partials.values())
         settle(self.levels.merchant, minute, partials.values())
         flags = self.levels.close_minute(minute, counts, heard, now_ms)
+        flags += self.levels.attach_sessions(partials.values(), (minute + 1) * MINUTE_MS, now_ms)
         self.rules.note(flags)
         for partial in partials.values():
             self.rules.note_sessions(partial)
@@ -191,6 +198,8 @@ class RollupState:
         opens = sorted(self._counted.items())
         known = (self.orders_until_ms, self.partitions)
         flags = self.levels.tick(opens, self.progress_ms, now_ms, known)
+        told = [one for partials in self.partials.values() for one in partials.values()]
+        flags += self.levels.attach_sessions(told, self.progress_ms, now_ms)
         self.rules.note(flags)
         return flags
 

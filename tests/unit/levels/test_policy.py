@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from pipelines.core.ledger.book import Book
 from pipelines.core.ledger.entry import Kind
+from pipelines.core.ledger.events import draft_of
 from pipelines.core.ledger.lifecycle import FlagFile, Level
 from pipelines.core.levels.clerk import due
 from pipelines.core.levels.evaluate import evaluate, recipients
@@ -195,3 +196,30 @@ def test_what_nobody_was_told_of_needs_nobody_to_acknowledge_it() -> None:
     assert settle(book, START + DAY) == ["gap level warning"]
     write(book, [replace(opened(), entry_id="o", kind=Kind.OVER, details={"event_time": START})])
     assert settle(book, START + DAY) == ["f1 cleared"]
+
+
+@pytest.mark.parametrize(
+    ("grade", "held"), [("watch", ""), ("raised", "parent:wide"), ("critical", "parent:wide")]
+)
+def test_a_parent_holds_back_only_while_people_are_told_of_it(grade: str, held: str) -> None:
+    book = Book()
+    write(book, [opened("child", rule="F01", grade="critical"), opened("wide", rule="F01")], START)
+    child = replace(book.files["child"], parent_id="wide")
+    wide = replace(book.files["wide"], grade=grade)
+    assert evaluate(child, [], [], POLICY, START, {"wide": wide}).held == held
+    assert evaluate(child, [], [], POLICY, START, {}).held == ""
+
+
+def test_an_attachment_is_an_entry_of_the_same_grade() -> None:
+    book = Book()
+    write(book, [opened("child", rule="F01", grade="critical")], START)
+    file = book.files["child"]
+    event = {
+        "flag_id": "child", "event": "attached", "grade": "raised", "rule": "F01",
+        "parent_id": "wide", "onset": file.onset, "event_time": START, "decided_at": START,
+    }  # fmt: skip
+    draft = draft_of(event, book, "raised")
+    assert draft is not None
+    write(book, [draft], START)
+    assert (book.files["child"].parent_id, book.files["child"].grade) == ("wide", "critical")
+    assert draft_of(event, book, "raised") is None

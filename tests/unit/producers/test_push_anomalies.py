@@ -181,10 +181,12 @@ def test_spikes_need_a_long_enough_run() -> None:
 
 
 def test_one_of_every_kind_can_be_injected() -> None:
-    kinds = ["F01", "F02", "F03", "F04", "F05", "F06", "F07", "F08", "F11:gap", "F11:frozen"]
+    kinds = ["F01", "F02", "F03", "F04", "F05", "F06", "F07", "F08", "F09", "F10"]
+    kinds += ["F11:gap", "F11:frozen", "F12"]
     sim = simulation(*others(kinds, 0, 60 * MINUTE), sessions=2000)
-    assert [i.anomaly.kind for i in sim.injections] == [k[:3] for k in kinds]
-    gap = sim.injections[8].anomaly
+    repeated = ["F02", "F08", "F01"]
+    assert [i.anomaly.kind for i in sim.injections] == [k[:3] for k in kinds] + repeated
+    gap = sim.injections[10].anomaly
     assert (gap.entity_type, gap.entity_id, gap.mode) == ("source", "sim-3", "gap")
     for _ in range(60):
         sim.tick()
@@ -205,7 +207,7 @@ def test_the_truth_is_read_back(tmp_path: Path) -> None:
     [
         ("{", "is not JSON"),
         ("{}", "must be a list"),
-        ('[{"kind": "F09"}]', "entry 1: kind must be one of"),
+        ('[{"kind": "F13"}]', "entry 1: kind must be one of"),
         ('[{"kind": "F01", "x": 1}]', "entry 1: 'x' is not one of"),
         ('[{"kind": "F01", "start": "5m"}]', "duration must be a duration"),
         ('[{"kind": "F01", "start": "5m", "duration": "5m", "excess": -1}]', "above 0"),

@@ -28,7 +28,7 @@ def call(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
         (["simulate", "--batch-rows", "0"], "--batch-rows: max_rows must be from 1"),
         (["simulate", "--sessions", "0"], "--sessions must be from 1"),
         (["simulate", "--anomalies", "none.json"], "cannot read none.json"),
-        (["simulate", "--inject", "F09"], "'F09' is not one of"),
+        (["simulate", "--inject", "F13"], "'F13' is not one of"),
         (["simulate", "--bootstrap", "here"], "--bootstrap must be host:port"),
         (["replay", "x.csv", "--entity-column", "a"], "needs --secret-file"),
         (["replay", "x.csv", "--map", "code"], "--map: must be"),
