@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +17,8 @@ from schemas.telemetry import MAX_AHEAD_MS, PSEUDONYM, Column, SampleType, colum
 EARLIEST_MS = 1_577_836_800_000  # 2020-01-01
 Mask = npt.NDArray[np.bool_]
 _HEX = b"0123456789abcdef"
+# The last dictionary all of whose entries were good, by column and what it is judged by.
+_GOOD: dict[tuple[str, Hashable], pa.Array] = {}
 
 
 def row_errors(rows: pa.RecordBatch, sample: SampleType, broker_ms: int) -> list[RowError]:
@@ -42,9 +44,9 @@ def _broken(column: Column, values: pa.Array, broker_ms: int) -> list[tuple[str,
     elif column.allowed is not None:
         allowed = column.allowed
         rule = "must be a code of the contract's list"
-        found += _entry_rule(values, rule, lambda entry: entry in allowed)
+        found += _entry_rule((column.name, allowed), values, rule, lambda entry: entry in allowed)
     elif column.pattern is not None:
-        found += _pattern_rule(values, column.pattern)
+        found += _pattern_rule(column.name, values, column.pattern)
     elif column.maximum is not None:
         numbers = _numbers(values)
         bad = (numbers < 0) | (numbers > column.maximum)
@@ -61,22 +63,33 @@ def _time_rules(values: pa.Array, broker_ms: int) -> list[tuple[str, Mask]]:
     ]
 
 
-def _pattern_rule(values: pa.Array, pattern: str) -> list[tuple[str, Mask]]:
+def _pattern_rule(name: str, values: pa.Array, pattern: str) -> list[tuple[str, Mask]]:
     rule = f"must match {pattern}"
     if isinstance(values, pa.DictionaryArray):
         matches = re.compile(pattern).fullmatch  # "$" would let a final newline through
-        return _entry_rule(values, rule, lambda entry: matches(entry) is not None)
+        judged = (name, pattern)
+        return _entry_rule(judged, values, rule, lambda entry: matches(entry) is not None)
     if pattern == PSEUDONYM and _all_pseudonyms(values if not values.null_count else None):
         return []
     return [(rule, _mask(pc.invert(pc.match_substring_regex(values, pattern))))]
 
 
 def _entry_rule(
-    values: pa.DictionaryArray, rule: str, good: Callable[[str], bool]
+    column: tuple[str, Hashable],
+    values: pa.DictionaryArray,
+    rule: str,
+    good: Callable[[str], bool],
 ) -> list[tuple[str, Mask]]:
-    """A code is judged once per dictionary entry, not once per row."""
-    entries = [e is not None and good(e) for e in values.dictionary.to_pylist()]
+    """A code is judged once per dictionary entry, not once per row, and a dictionary that was good
+    the last time is not judged again: a source sends the same one with every batch."""
+    last = _GOOD.get(column)
+    if last is not None and last.equals(values.dictionary):
+        return []
+    texts = values.dictionary.to_pylist()
+    entries = [e is not None and good(e) for e in texts]
     if all(entries):
+        # A copy: what Arrow decoded would keep the whole record in memory.
+        _GOOD[column] = pa.array(texts, values.dictionary.type)
         return []
     return [(rule, _by_index(values, np.array(entries, dtype=bool)))]
 

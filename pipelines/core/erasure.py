@@ -81,6 +81,8 @@ class Erasures:
         """The partial without merchants, streamers and agencies of erased platforms; cells are
         sums and stay.
         """
+        if not self._before:
+            return partial
         merchants = self._left(partial.merchants, 0, partial.minute)
         rises = [
             one

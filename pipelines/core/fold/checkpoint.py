@@ -17,6 +17,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from pipelines.core import blob
@@ -54,7 +55,7 @@ def minute_entry(state: FoldState, closed: ClosedMinute) -> Entries:
 def session_entries(state: FoldState) -> Entries:
     """Chunks of sessions that changed since the last call."""
     dirty, state.sessions.dirty = state.sessions.dirty, set()
-    return {f"sessions/{n:03d}": json.dumps(state.sessions.chunk(n)).encode() for n in dirty}
+    return {f"sessions/{n:03d}": msgspec.json.encode(state.sessions.chunk(n)) for n in dirty}
 
 
 def detector_entry(state: FoldState, turn: int) -> Entries:

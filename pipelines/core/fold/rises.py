@@ -19,7 +19,8 @@ def open_rises(state: FoldState) -> list[Rise]:
     out = []
     for i, slot in enumerate(slots):
         session, episode = state.sessions.dims[slot], book[slot]
-        if session is not None:
+        figures = (window.expected[i], window.exposure[i], spikes.score[slot])
+        if session is not None and np.isfinite(figures).all():  # JSON has no word for others
             out.append(
                 Rise(
                     session.platform_id, session.session_id, session.merchant_pid,

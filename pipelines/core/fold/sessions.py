@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
+from itertools import repeat
 from typing import Any
 
 import numpy as np
@@ -101,8 +102,7 @@ class Sessions:
         """
         known = self._by_platform.setdefault(platform, {})
         ids = rows.column("session_id").to_pylist()
-        get = known.get
-        slots = np.array([get(i, -2) for i in ids], np.int64)
+        slots = np.fromiter(map(known.get, ids, repeat(-2)), np.int64, len(ids))
         strange = np.flatnonzero(slots == -2)
         if len(strange):
             self._meet(rows, platform, minute, strange, ids, slots)

@@ -15,6 +15,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from pipelines.core import blob, spans
@@ -24,7 +25,7 @@ from pipelines.core.fold.checkpoint import Entries, fit, newest_detector
 from pipelines.core.metrics import ADDITIVE_NAMES
 from pipelines.core.rolling import HOURLY, RING_HOURS, RING_MINUTES
 from pipelines.core.rollup.counts import MinuteCounts
-from pipelines.core.rollup.levels import Level
+from pipelines.core.rollup.level import Level
 from pipelines.core.rollup.state import ClosedCells, RollupState
 from pipelines.core.silence import GapWatch
 from pipelines.core.upgrade import hour_name, minute_name
@@ -58,14 +59,14 @@ class KeyEntries:
     def changed(self, state: RollupState) -> Entries:
         out: Entries = {}
         if self._grew("cells", state.cells.size):
-            out["cells"] = json.dumps(state.cells.keys).encode()
+            out["cells"] = msgspec.json.encode(state.cells.keys)
         for level in state.levels.all():
             if self._grew(level.kind, level.index.size + level.moves):
                 rows = {
                     "groups": list(level.groups), "rows": level.keys_json(),
                     "districts": level.district,
                 }  # fmt: skip
-                out[f"keys/{level.kind}"] = json.dumps(rows).encode()
+                out[f"keys/{level.kind}"] = msgspec.json.encode(rows)
         return out
 
     def _grew(self, name: str, size: int) -> bool:

@@ -27,11 +27,11 @@ class MinuteCounts:
             if n > len(old):
                 self.sums[name] = np.pad(old, (0, n - len(old)))
 
-    def add(self, slots: list[int], values: Mapping[str, Ints]) -> None:
+    def add(self, slots: Ints, values: Mapping[str, Ints]) -> None:
         """Add values [n] at slots [n]; a name that the values do not have adds nothing."""
-        if not slots:
+        if not len(slots):
             return
-        self.grow(max(slots) + 1)
+        self.grow(int(slots.max()) + 1)
         for name, into in self.sums.items():
             if name in values:
                 np.add.at(into, slots, values[name])
@@ -47,4 +47,4 @@ class MinuteCounts:
         slots = arrays.get(f"{prefix}.slots")
         if slots is not None and len(slots):
             names = [n for n in self.sums if f"{prefix}.{n}" in arrays]
-            self.add(slots.tolist(), {n: arrays[f"{prefix}.{n}"] for n in names})
+            self.add(slots, {n: arrays[f"{prefix}.{n}"] for n in names})

@@ -6,122 +6,30 @@ the parent of the rises that it explains.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
+from operator import itemgetter
 
 import numpy as np
 import numpy.typing as npt
 
 from pipelines.core.detect import EpisodeEvent, EventKind, SpikePolicy
-from pipelines.core.detect.season import NO_SEASON, GroupSeason, Season
+from pipelines.core.detect.season import NO_SEASON, Season
 from pipelines.core.flags import Entity, FlagEvent, flag_event
-from pipelines.core.index import KeyIndex
 from pipelines.core.metrics import MINUTE_MS
 from pipelines.core.orders import OrdersKnown
 from pipelines.core.partials import Partial, Rise, Rows
 from pipelines.core.rollup.counts import MinuteCounts
+from pipelines.core.rollup.level import COUNTED, Key, Level
 from pipelines.core.rollup.parents import Sessions, Wide, adopted, entity_of, wide_rise
-from pipelines.core.spikes import OpenCounts, SpikeMonitor
+from pipelines.core.spikes import OpenCounts
 
-Key = tuple[str, ...]
-"""("",) is the city; else (platform, ...): category, category and district, or a pseudonym."""
-COUNTED = ("complaints", "orders")
 OF_MERCHANTS = (*COUNTED, "refunds", "safety", "off_platform", "offences")
 OF_PLATFORMS = (*COUNTED, "live", "reviewed")
-CITY_ID = "all"
 Counts = dict[str, MinuteCounts]
 """By kind of level."""
-
-
-class Level:
-    """One level of series: names, their monitor, and the group whose prior each has."""
-
-    def __init__(self, kind: str, policy: SpikePolicy, counted: tuple[str, ...] = COUNTED) -> None:
-        self.kind = kind
-        self.counted = counted
-        self.index: KeyIndex[Key] = KeyIndex()
-        self.category: list[str] = []
-        self.district: list[str] = []
-        """Of a merchant, a code; empty: not known."""
-        self.moves = 0
-        """Changes of districts since the start of this process."""
-        self.monitor = SpikeMonitor.create(policy)
-        self.groups: dict[str, int] = {}
-
-    def slot(self, key: Key, category: str = "") -> int:
-        """Slot of a series, which begins when it is first met."""
-        known = self.index.slots.get(key)
-        if known is not None:
-            return known
-        slot = self.index.add(key)
-        self.category.append(category)
-        self.district.append("")
-        group = self.group_of(key, category)
-        self.monitor.start(slot, self.groups.setdefault(group, len(self.groups)))
-        return slot
-
-    def slots(self, keys: Sequence[Key], categories: Sequence[str]) -> list[int]:
-        """Slots of many series; room for those that begin is made at once."""
-        known = self.index.slots
-        new = {k: c for k, c in zip(keys, categories, strict=True) if k not in known}
-        if new:
-            self.monitor.grow(self.index.size + len(new))
-            for key, category in new.items():
-                self.slot(key, category)
-        return [known[k] for k in keys]
-
-    def entity(self, slot: int) -> Entity:
-        key = self.index.keys[slot]
-        if key is None:
-            raise LookupError(f"no {self.kind} at slot {slot}")
-        if self.kind == "city":
-            return Entity("city", CITY_ID, "")
-        name = "/".join(key) if self.kind in ("category", "cell") else key[-1]
-        district = key[2] if self.kind == "cell" else self.district[slot]
-        return Entity(self.kind, name, key[0], self.category[slot], district)
-
-    def place(self, slot: int, district: str) -> None:
-        """A series is in this district from now on; empty: nobody knows."""
-        self.moves += district != self.district[slot]
-        self.district[slot] = district
-
-    def group_of(self, key: Key, category: str) -> str:
-        """Whose prior a series has."""
-        if self.kind in ("city", "platform"):
-            return "all"
-        if self.kind == "mcn":
-            return key[0]
-        return category if self.kind == "category" else f"{key[0]}/{category}"
-
-    def follow(self, season: Season) -> None:
-        """Expect what the season brings to each group."""
-        self.monitor.season = GroupSeason(season, lambda: self.groups)
-
-    def platforms(self) -> list[str]:
-        """Platform of each slot."""
-        return [key[0] if key else "" for key in self.index.keys]
-
-    def known(self, heard: set[str]) -> npt.NDArray[np.bool_]:
-        """Series [slot] whose platform was heard of."""
-        return np.array([p in heard for p in self.platforms()], bool)
-
-    def keys_json(self) -> list[list[str]]:
-        """Series by slot, for the checkpoint."""
-        keys, goods = self.index.keys, self.category
-        return [[*(key or ()), category] for key, category in zip(keys, goods, strict=True)]
-
-    def restore_keys(
-        self, rows: Iterable[list[str]], groups: list[str], districts: Sequence[str] = ()
-    ) -> None:
-        """Take what `keys_json` gave; call it before the monitor's arrays are restored.
-
-        A checkpoint from before has no `districts`.
-        """
-        self.groups = {name: i for i, name in enumerate(groups)}
-        for slot, (*key, category) in enumerate(rows):
-            self.index.restore(slot, tuple(key))
-            self.category.append(category)
-        self.district = [*districts, *[""] * (len(self.category) - len(districts))]
-        self.index.close_gaps()
+Places = dict[str, npt.NDArray[np.int64]]
+"""Slots of a partial's rows, by kind of level."""
+_SHOP, _GOODS = itemgetter(slice(0, 2)), itemgetter(2)
 
 
 class Levels:
@@ -138,6 +46,8 @@ class Levels:
         self.sessions = Sessions()
         for level in self.all():
             level.follow(season)
+        self._places: dict[tuple[int, int], tuple[Partial, Places]] = {}
+        """By (minute, partition)."""
 
     def all(self) -> tuple[Level, ...]:
         """Widest first."""
@@ -151,36 +61,62 @@ class Levels:
         out = {level.kind: MinuteCounts(level.counted) for level in self.all()}
         heard: set[str] = set()
         for partial in partials:
-            cells, shops, groups = partial.cells, partial.merchants, partial.groups
+            cells, places = partial.cells, self._placed(partial)
             seen = cells.values["seen"] > 0
             heard |= {k[0] for k, s in zip(cells.keys, seen.tolist(), strict=True) if s}
-            self._add_cells(out, cells)
-            at = self.merchant.slots([k[:2] for k in shops.keys], [k[2] for k in shops.keys])
-            out["merchant"].add(at, shops.values)
-            self._add_groups(out, groups)
+            for level in (self.city, self.platform, self.category, self.cell):
+                out[level.kind].add(places[level.kind], cells.values)
+            out["merchant"].add(places["merchant"], partial.merchants.values)
+            for level in (self.mcn, self.streamer):
+                at = places[f"{level.kind}.rows"]
+                some = {n: v[at] for n, v in partial.groups.values.items()}
+                out[level.kind].add(places[level.kind], some)
             for i, (name, platform, _) in enumerate(partial.tallies.keys):
                 if name in OF_PLATFORMS:
                     count = partial.tallies.values["n"][i : i + 1]
-                    out["platform"].add([self.platform.slot((platform,))], {name: count})
+                    slot = np.array([self.platform.slot((platform,))])
+                    out["platform"].add(slot, {name: count})
         for level in self.all():
             out[level.kind].grow(level.index.size)
         return out, heard | ({""} if heard else set())
 
-    def _add_cells(self, out: Counts, cells: Rows) -> None:
-        keys, values = cells.keys, cells.values
-        goods = [k[1] for k in keys]
-        out["city"].add([self.city.slot(("",))] * len(keys), values)
-        out["platform"].add(self.platform.slots([k[:1] for k in keys], [""] * len(keys)), values)
-        out["category"].add(self.category.slots([k[:2] for k in keys], goods), values)
-        out["cell"].add(self.cell.slots(keys, goods), values)
+    def forget(self, minute: int) -> None:
+        """The partials of a closed minute, and of those before, are not asked for again."""
+        self._places = {at: one for at, one in self._places.items() if at[0] > minute}
 
-    def _add_groups(self, out: Counts, groups: Rows) -> None:
+    def _placed(self, partial: Partial) -> Places:
+        """Where the rows of a partial stand at each level. It is looked at again whenever another
+        partition says something of the same minute, and slots do not change."""
+        at = (partial.minute, partial.partition)
+        known = self._places.get(at)
+        if known is None or known[0] is not partial:
+            shops = partial.merchants.keys
+            places = self._of_cells(partial.cells)
+            keys = list(map(_SHOP, shops))
+            places["merchant"] = self.merchant.slots(keys, list(map(_GOODS, shops)))
+            known = self._places[at] = (partial, places | self._of_groups(partial.groups))
+        return known[1]
+
+    def _of_cells(self, cells: Rows) -> Places:
+        keys = cells.keys
+        goods = [k[1] for k in keys]
+        return {
+            "city": np.full(len(keys), self.city.slot(("",))),
+            "platform": self.platform.slots([k[:1] for k in keys], [""] * len(keys)),
+            "category": self.category.slots([k[:2] for k in keys], goods),
+            "cell": self.cell.slots(keys, goods),
+        }
+
+    def _of_groups(self, groups: Rows) -> Places:
+        """Of agencies and streamers, with the rows that are theirs."""
+        out: Places = {}
         for level in (self.mcn, self.streamer):
             at = [i for i, key in enumerate(groups.keys) if key[0] == level.kind]
             names = [groups.keys[i][2].partition("/") for i in at]
             keys = [(groups.keys[i][1], n[0]) for i, n in zip(at, names, strict=True)]
-            slots = level.slots(keys, [n[2] for n in names])
-            out[level.kind].add(slots, {n: v[at] for n, v in groups.values.items()})
+            out[f"{level.kind}.rows"] = np.array(at, np.int64)
+            out[level.kind] = level.slots(keys, [n[2] for n in names])
+        return out
 
     def close_minute(
         self, minute: int, counts: Counts, heard: set[str], now_ms: int

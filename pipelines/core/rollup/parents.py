@@ -8,7 +8,7 @@ which another process decides on (its partition tells of it with the partial).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,9 +27,7 @@ from pipelines.core.detect.window import closed_window, window_since
 from pipelines.core.flags import RULE, Entity, FlagEvent, flag_event
 from pipelines.core.metrics import MINUTE_MS
 from pipelines.core.partials import Rise
-
-if TYPE_CHECKING:
-    from pipelines.core.rollup.levels import Key, Level
+from pipelines.core.rollup.level import Key, Level
 
 FORGET_MS = 3 * 3_600_000
 """A session that is told of no more is forgotten after so long, event time."""

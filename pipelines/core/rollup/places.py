@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable
 
 from pipelines.core.partials import PLACE, PLACE_SESSIONS, Partial
-from pipelines.core.rollup.levels import Level
+from pipelines.core.rollup.level import Level
 
 _HOUR = 60
 

@@ -13,7 +13,8 @@ from pipelines.core.metrics import MINUTE_MS
 from pipelines.core.offences import Incident, Offences
 from pipelines.core.partials import OFFENCE, Partial
 from pipelines.core.rollup.counts import MinuteCounts
-from pipelines.core.rollup.levels import Level, Levels
+from pipelines.core.rollup.level import Level
+from pipelines.core.rollup.levels import Levels
 from pipelines.core.rules import RuleBoard, RuleEvent
 from pipelines.core.rules.boards import merchant_board, platform_board, repetition
 from pipelines.core.rules.flags import rule_flag
@@ -101,7 +102,7 @@ class Rules:
             platform, _, pid = merchant.partition("\n")
             slot = self._levels.merchant.index.slots.get((platform, pid))
             if slot is not None:
-                merchants.add([slot], {"offences": np.ones(1, np.int64)})
+                merchants.add(np.array([slot]), {"offences": np.ones(1, np.int64)})
 
     def _waived(self) -> dict[tuple[int, int], int]:
         """(day, slot) -> incidents that were overturned."""

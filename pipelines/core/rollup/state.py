@@ -120,6 +120,7 @@ class RollupState:
         self.rolling.close(minute, columns)
         rows = self._rows(minute, self._gauges(partials), [], closed=True, version=version)
         counts, heard = self.levels.counts(partials.values())
+        self.levels.forget(minute)
         settle(self.levels.merchant, minute, partials.values())
         flags = self.levels.close_minute(minute, counts, heard, now_ms)
         flags += self.levels.attach_sessions(partials.values(), (minute + 1) * MINUTE_MS, now_ms)
