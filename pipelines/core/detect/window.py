@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from .policy import SpikePolicy
 from .spike_state import Slots, SpikeState
+from .whole_hour import asked
 
 Floats = NDArray[np.float64]
 
@@ -26,28 +27,20 @@ class Window(NamedTuple):
     """How many of the bins are known (a gap and a time before the series are not)."""
     floor: Floats
     """Log odds that the series has when nothing happens."""
+    beyond: Floats
+    """What critical asks beyond its threshold (``whole_hour``) ..."""
+    even: Floats
+    """... and the score that it takes at least."""
 
     def take(self, where: NDArray[np.int64]) -> Self:
         """The same for some of the series, by position."""
-        return type(self)(
-            self.observed[where],
-            self.expected[where],
-            self.exposure[where],
-            self.known[where],
-            self.floor[where],
-        )
+        return type(self)(*(column[where] for column in self))
 
 
-def closed_window(state: SpikeState, slots: Slots) -> Window:
+def closed_window(state: SpikeState, slots: Slots, policy: SpikePolicy) -> Window:
     """Window that ends with the last closed bin."""
-    expected = state.ring_expected[slots]
-    return Window(
-        state.ring_counts[slots].sum(axis=1, dtype=np.float64),
-        expected.sum(axis=1, dtype=np.float64),
-        state.ring_exposure[slots].sum(axis=1, dtype=np.float64),
-        (expected > 0).sum(axis=1),
-        state.floor[slots].copy(),
-    )
+    rings = (state.ring_counts, state.ring_expected, state.ring_exposure)
+    return _window(state, slots, *(ring[slots].astype(np.float64) for ring in rings), policy)
 
 
 def open_window(
@@ -59,16 +52,33 @@ def open_window(
     policy: SpikePolicy,
 ) -> Window:
     """Window that ends with the open bin: the oldest closed bin leaves, the open one enters."""
-    closed = closed_window(state, slots)
-    oldest = state.cursor[slots] % policy.window_bins
-    was_known = state.ring_expected[slots, oldest] > 0
-    is_known = (counts >= 0) & ~np.isnan(expected)
+    known = (counts >= 0) & ~np.isnan(expected)
+    rows, oldest = np.arange(len(slots)), state.cursor[slots] % policy.window_bins
+    rings = []
+    for ring, now in (
+        (state.ring_counts, counts),
+        (state.ring_expected, expected),
+        (state.ring_exposure, exposure),
+    ):
+        rings.append(ring[slots].astype(np.float64))
+        rings[-1][rows, oldest] = np.where(known, now, 0.0)
+    return _window(state, slots, *rings, policy)
+
+
+def _window(
+    state: SpikeState,
+    slots: Slots,
+    counts: Floats,
+    expected: Floats,
+    exposure: Floats,
+    policy: SpikePolicy,
+) -> Window:
+    """Of counts, expected and exposure [n, bins]."""
     return Window(
-        closed.observed - state.ring_counts[slots, oldest] + np.where(is_known, counts, 0.0),
-        np.maximum(closed.expected - state.ring_expected[slots, oldest], 0.0)
-        + np.where(is_known, expected, 0.0),
-        np.maximum(closed.exposure - state.ring_exposure[slots, oldest], 0.0)
-        + np.where(is_known, exposure, 0.0),
-        closed.known - was_known + is_known,
-        closed.floor,
+        counts.sum(axis=1),
+        expected.sum(axis=1),
+        exposure.sum(axis=1),
+        (expected > 0).sum(axis=1),
+        state.floor[slots].copy(),
+        *asked(state, slots, counts, expected, policy),
     )

@@ -262,7 +262,7 @@ class Levels:
                 if k is not None and key[0] in ("", k[0]) and key[1:] in ((), (level.category[i],))
             ]
         )
-        window = closed_window(level.monitor.detector.state, siblings)
+        window = closed_window(level.monitor.detector.state, siblings, level.monitor.policy)
         rise = parent_rise(window.observed, window.expected, parent_in_episode=True)
         mine = np.flatnonzero(siblings == slot)
         if not rise.wide or not rise.explained[mine].any():
