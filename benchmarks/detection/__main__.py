@@ -47,9 +47,7 @@ def nulls(policy: SpikePolicy, size: Sizes, seed: int, progress: Progress) -> di
 def rises(policy: SpikePolicy, size: Sizes, progress: Progress) -> Lifted:
     """By rise and drift: ours, and the share that the oracle finds at its own threshold."""
     out, n = {}, size.rises
-    told_at = threshold(
-        policy, size.oracle, _ORACLE_BINS, size.ticks, progress.stage(sizes.ORACLE)
-    )
+    told_at = threshold(policy, size.oracle, _ORACLE_BINS, size.ticks, progress.stage(sizes.ORACLE))
     factors = np.repeat([factor for factor, _ in RISES.values()], n)
     means = np.repeat([mean for _, mean in RISES.values()], n)
     for drift in DRIFTS:

@@ -125,6 +125,6 @@ def rise(policy: SpikePolicy, world: World, factor: Floats, ticks: int) -> Found
 
 def _look(found: Found, t: int, scores: Floats, window: Window, policy: SpikePolicy) -> None:
     for grade, held in found.held.items():
-        now = for_critical(scores, window) if grade is Grade.CRITICAL else scores
+        now = for_critical(scores, window.beyond) if grade is Grade.CRITICAL else scores
         now = np.where(window.observed >= policy.guard(grade), now, -np.inf)
         held[t] = np.maximum(held[t], now)

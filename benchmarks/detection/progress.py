@@ -19,7 +19,7 @@ class Progress:
         self._start = self._said = clock()
         self._done = 0.0
         minutes = sum(work.values()) / 60
-        self._write(f"about {minutes:.0f} min on an idle core, more where others compute")
+        self._write(f"about {minutes:.1f} min on an idle core, more where others compute")
 
     def stage(self, name: str) -> Callable[[float], None]:
         """Say that a stage of ``work`` begins; what it returns takes the share of it that is done."""
@@ -28,11 +28,11 @@ class Progress:
 
         def show(share: float) -> None:
             now = self._clock()
-            if share == 0 or now - self._said >= _EVERY_S:
+            if now - self._said >= _EVERY_S:
                 self._said = now
                 self._write(self._line(name, share, before + share * mine))
 
-        show(0.0)
+        self._write(self._line(name, 0.0, before))
         return show
 
     def _line(self, name: str, share: float, done: float) -> str:

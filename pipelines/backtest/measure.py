@@ -66,5 +66,5 @@ class FalseAlerts:
         kept, observed = ~self.left_out[slots], window.observed
         for guard, ladder in self.ladders.items():
             critical = guard == self.policy.min_count_critical
-            held = for_critical(scores, window) if critical else scores
+            held = for_critical(scores, window.beyond) if critical else scores
             ladder.take(bin_, slots[kept], held[kept], observed[kept])

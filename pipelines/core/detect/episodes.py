@@ -224,7 +224,6 @@ class _Row:
     known: int
     floor: float
     beyond: float
-    even: float
 
     @classmethod
     def at(cls, i: int, bin_start_ms: int, scores: NDArray[np.float64], window: Window) -> Self:
@@ -237,14 +236,13 @@ class _Row:
             int(window.known[i]),
             float(window.floor[i]),
             float(window.beyond[i]),
-            float(window.even[i]),
         )
 
     def grade(self, policy: SpikePolicy) -> Grade | None:
         """Highest grade whose threshold the score reaches and whose count guard is met."""
         for grade in sorted(Grade, reverse=True):
             enough = self.observed >= policy.guard(grade)
-            if enough and self.score >= policy.asked(grade, self.beyond, self.even):
+            if enough and self.score >= policy.asked(grade, self.beyond):
                 return grade
         return None
 
@@ -261,7 +259,7 @@ class _Row:
             exposure=self.exposure,
             window_bins=self.known,
             score=self.score,
-            threshold=policy.asked(episode.grade, self.beyond, self.even),
+            threshold=policy.asked(episode.grade, self.beyond),
             parent_id=episode.parent_id,
         )
 

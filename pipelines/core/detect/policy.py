@@ -10,6 +10,10 @@ from dataclasses import dataclass, fields
 from enum import IntEnum
 
 
+EVEN = 0.0
+"""Log odds at which a rise is as likely as none."""
+
+
 class Grade(IntEnum):
     """Grade of evidence of an episode. Ordered: watch < raised < critical."""
 
@@ -175,10 +179,10 @@ class SpikePolicy:
             Grade.CRITICAL: self.critical,
         }[grade]
 
-    def asked(self, grade: Grade, beyond: float, even: float) -> float:
+    def asked(self, grade: Grade, beyond: float) -> float:
         """Score that ``grade`` takes, of a window that asks so much beyond (``whole_hour``)."""
         threshold = self.threshold(grade)
-        return max(threshold + beyond, even) if grade is Grade.CRITICAL else threshold
+        return max(threshold + beyond, EVEN) if grade is Grade.CRITICAL else threshold
 
     def guard(self, grade: Grade) -> int:
         """Complaints that the window must hold for ``grade``."""

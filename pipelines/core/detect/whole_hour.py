@@ -1,60 +1,41 @@
 """What critical rests on beside the odds: the last hour as a whole.
 
-The odds forget within some bins, so that they are early; a false alarm of theirs is a burst or two, or a
-rate that has been climbing for hours. A rise that lasts shows in the window itself. With o the window's
-complaints without those of its largest bin, e what was expected of it,
+The odds forget within some bins, so that they are early; a false alarm of theirs is a burst or two,
+or a rate that has been climbing for hours. A rise that lasts shows in the window itself. With o the
+window's complaints without those of its largest bin, e what was expected of it,
 
     z = sqrt(D / (sqrt(phi) + hour_unsure e)),   D = o ln(o / e) - (o - e) where o > e, else 0
 
-the root of the quasi-deviance (McCullagh and Nelder, ch. 9), and n the bins of at least twice
-what was expected, critical asks the log odds for
+the root of the quasi-deviance (McCullagh and Nelder, ch. 9), and n the bins of more than twice what
+was expected, critical asks for even odds at least, and for
 
     threshold + hour_cost (hour_usual - z) + bin_cost (bins_usual - n) + climb_cost C
 
-C is how far the fast baseline lies above the slow one, log. The square root of phi and not phi: what is
-known of a small series' dispersion comes from a few bursts. What the restless are asked in the score
-is not asked again.
+C is how far the fast baseline lies above the slow one, log. The square root of phi and not phi: what
+is known of a small series' dispersion comes from a few bursts. What the score already asks of the
+restless (``SpikePolicy.restless_cost``) is given back above even odds.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol
-
 import numpy as np
 from numpy.typing import NDArray
 
-from .policy import SpikePolicy
+from .policy import EVEN, SpikePolicy
 from .spike_state import Slots, SpikeState
 
 Floats = NDArray[np.float64]
 _TINY = 1e-9
 
 
-class HasAsked(Protocol):
-    """What of a window critical is about."""
-
-    @property
-    def beyond(self) -> Floats: ...
-    @property
-    def even(self) -> Floats: ...
-
-
-class Asked(NamedTuple):
-    """What critical asks of the score beside its threshold, [n] each."""
-
-    beyond: Floats
-    """Added to the threshold."""
-    even: Floats
-    """The score at which a rise is as likely as none: never less than that."""
-
-
 def asked(
     state: SpikeState, slots: Slots, counts: Floats, expected: Floats, policy: SpikePolicy
-) -> Asked:
-    """Of series whose window is ``counts`` and ``expected`` [n, bins]; unknown bins are zero."""
+) -> Floats:
+    """Log odds beyond its threshold [n] that critical asks of series whose window is ``counts`` and
+    ``expected`` [n, bins]; unknown bins are zero."""
     returned = policy.restless_cost * _restless(state, slots, policy)
     beyond = of_window(counts, expected, _dispersion(state, slots, policy), policy)
-    return Asked(beyond + policy.climb_cost * _climb(state, slots) - returned, -returned)
+    return beyond + policy.climb_cost * _climb(state, slots) - returned
 
 
 def of_window(counts: Floats, expected: Floats, phi: Floats, policy: SpikePolicy) -> Floats:
@@ -68,9 +49,9 @@ def of_window(counts: Floats, expected: Floats, phi: Floats, policy: SpikePolicy
     return asked + policy.bin_cost * (policy.bins_usual - doubled)
 
 
-def for_critical(scores: Floats, window: HasAsked) -> Floats:
+def for_critical(scores: Floats, beyond: Floats) -> Floats:
     """What is held against the threshold of critical [n]; -inf where the odds are not even."""
-    return np.where(scores >= window.even, scores - window.beyond, -np.inf)
+    return np.where(scores >= EVEN, scores - beyond, -np.inf)
 
 
 def _dispersion(state: SpikeState, slots: Slots, policy: SpikePolicy) -> Floats:

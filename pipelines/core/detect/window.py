@@ -28,9 +28,7 @@ class Window(NamedTuple):
     floor: Floats
     """Log odds that the series has when nothing happens."""
     beyond: Floats
-    """What critical asks beyond its threshold (``whole_hour``) ..."""
-    even: Floats
-    """... and the score that it takes at least."""
+    """Log odds that critical asks beyond its threshold (``whole_hour``)."""
 
     def take(self, where: NDArray[np.int64]) -> Self:
         """The same for some of the series, by position."""
@@ -80,5 +78,5 @@ def _window(
         exposure.sum(axis=1),
         (expected > 0).sum(axis=1),
         state.floor[slots].copy(),
-        *asked(state, slots, counts, expected, policy),
+        asked(state, slots, counts, expected, policy),
     )
