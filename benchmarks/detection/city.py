@@ -1,8 +1,8 @@
 """The sparse city of the simulator: most series have no complaint on most days.
 
 20,000 merchants with power-law orders (5.5 million a day), 50,000 sessions a day of three hours
-among them, complaints at about 10 per 10,000 orders (log-sd 0.7 between merchants). At one moment the
-complaints of some merchants rise to a share of their orders. Sessions are counted apart.
+among them, complaints at about 10 per 10,000 orders (log-sd 0.7 between merchants). At one moment
+the complaints of some merchants rise to a share of their orders. Sessions are counted apart.
 """
 
 from __future__ import annotations

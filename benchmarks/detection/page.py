@@ -36,7 +36,8 @@ text-align:right}td:first-child,th:first-child{text-align:left}img{max-width:100
 not met, or a peer that is ahead.</p>
 <h2>False alerts a day over 50,000 series</h2><img src="alerts.png" alt="Alerts by threshold">
 <table><tr><th>world</th><th>critical</th><th>goal</th><th>raised</th><th>watch</th></tr>
-{% for r in quiet %}<tr><td>{{ r.name }}</td><td{% if r.critical > r.goal %} class="behind"{% endif %}>
+{% for r in quiet %}<tr><td>{{ r.name }}</td>
+<td{% if r.critical > r.goal %} class="behind"{% endif %}>
 {{ r.critical }} ({{ r.alerts }} alerts)</td><td>{{ r.goal }}</td><td>{{ r.raised }}</td>
 <td>{{ r.watch }}</td></tr>{% endfor %}
 {% for name, rate in published.items() %}<tr><td>{{ name }}, as published</td>
@@ -45,13 +46,14 @@ not met, or a peer that is ahead.</p>
 <table><tr><th>rise</th><th>critical</th><th>goal</th><th>oracle</th><th>median delay, min</th>
 <th>raised</th><th>median delay, min</th></tr>
 {% for r in rises %}<tr><td>{{ r.name }}</td>
-<td{% if r.goal and r.found < r.goal %} class="behind"{% endif %}>{{ "{:.1%}".format(r.found) }}</td>
-<td>{{ "{:.0%}".format(r.goal) if r.goal }}</td><td>{{ "{:.1%}".format(r.oracle) }}</td>
+<td{% if r.goal and r.found < r.goal %} class="behind"{% endif %}>
+{{ "{:.1%}".format(r.found) }}</td><td>{{ "{:.0%}".format(r.goal) if r.goal }}</td>
+<td>{{ "{:.1%}".format(r.oracle) }}</td>
 <td>{{ r.delay }}</td><td>{{ "{:.1%}".format(r.raised) }}</td><td>{{ r.delay_raised }}</td></tr>
 {% endfor %}</table>
 <h2>Beside others at the same rate of false bins</h2>
-<p>Each cell: share of raised bins / share of rises found, at {{ rates }} false bins. A rise that adds
-fewer than 5 complaints is not asked for.</p>
+<p>Each cell: share of raised bins / share of rises found, at {{ rates }} false bins. A rise that
+adds fewer than 5 complaints is not asked for.</p>
 <table><tr><th>scenario</th><th>complaints more</th>
 {% for n in names %}<th>{{ n }}</th>{% endfor %}</tr>
 {% for r in rows %}<tr><td>{{ r.name }}</td><td>{{ r.yields }}</td>
@@ -70,8 +72,8 @@ fewer than 5 complaints is not asked for.</p>
 {% for r in city[lane + "_rises"] %}<tr><td>{{ r.merchants }}</td>
 <td>{{ "{:.1%}".format(r.complaints_per_order) }}</td>
 {% for g in grades %}<td>{{ "{:.0%}".format(r[g]) }}
-{% if r[g] %}({{ r[g + "_minutes_p50"] | int }}){% endif %}</td>{% endfor %}</tr>{% endfor %}</table>
-{% endfor %}</html>
+{% if r[g] %}({{ r[g + "_minutes_p50"] | int }}){% endif %}</td>{% endfor %}</tr>
+{% endfor %}</table>{% endfor %}</html>
 """
 )
 

@@ -22,7 +22,7 @@ class Progress:
         self._write(f"about {minutes:.1f} min on an idle core, more where others compute")
 
     def stage(self, name: str) -> Callable[[float], None]:
-        """Say that a stage of ``work`` begins; what it returns takes the share of it that is done."""
+        """Say that a stage begins; what it returns takes the share of it that is done."""
         before, mine = self._done, self._work[name]
         self._done += mine
 

@@ -15,7 +15,8 @@ from pipelines.core.detect.window import Window, closed_window, open_window
 
 Floats = npt.NDArray[np.float64]
 Slots = npt.NDArray[np.integer[Any]]
-THRESHOLDS = np.arange(-5.0, 12.0, 0.05)
+THRESHOLDS = np.concatenate([np.arange(-5.0, 12.0, 0.05), np.arange(12.0, 150.0, 1.0)])
+"""Fine where thresholds lie; what a plain rise has at critical (``whole_hour``) is far above."""
 
 
 class FalseAlerts:

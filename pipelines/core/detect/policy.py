@@ -9,7 +9,6 @@ import math
 from dataclasses import dataclass, fields
 from enum import IntEnum
 
-
 EVEN = 0.0
 """Log odds at which a rise is as likely as none."""
 

@@ -11,9 +11,9 @@ was expected, critical asks for even odds at least, and for
 
     threshold + hour_cost (hour_usual - z) + bin_cost (bins_usual - n) + climb_cost C
 
-C is how far the fast baseline lies above the slow one, log. The square root of phi and not phi: what
-is known of a small series' dispersion comes from a few bursts. What the score already asks of the
-restless (``SpikePolicy.restless_cost``) is given back above even odds.
+C is how far the fast baseline lies above the slow one, log. The square root of phi and not phi:
+what is known of a small series' dispersion comes from a few bursts. What the score already asks of
+the restless (``SpikePolicy.restless_cost``) is given back above even odds.
 """
 
 from __future__ import annotations

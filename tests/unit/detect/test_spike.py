@@ -87,7 +87,7 @@ def test_a_telemetry_gap_neither_opens_nor_clears() -> None:
 
 def test_a_tick_finds_the_rise_before_the_bin_closes() -> None:
     detector, slots = SpikeDetector.create(1), np.array([0])
-    run(detector, np.concatenate([poisson(1, 650), np.full((3, 1), 9.0)]))
+    run(detector, np.concatenate([poisson(1, 649), np.full((4, 1), 9.0)]))
     before = detector.state.to_arrays()
     seen = []
     for share, count in ((0.1, 1.0), (0.2, 4.0), (0.3, 8.0)):
@@ -149,7 +149,7 @@ def test_windows_slide() -> None:
     state, slots = SpikeState.empty(1, policy), np.array([0])
     for count in (7.0, 1.0, 2.0, 3.0):
         observe(state, slots, [count], 10.0, 0.1, 240.0, policy)
-    closed = closed_window(state, slots)
+    closed = closed_window(state, slots, policy)
     assert (closed.observed[0], closed.exposure[0], closed.known[0]) == (6.0, 30.0, 3)
     args = (np.array([5.0]), np.array([0.5]), np.array([4.0]), policy)
     opened = open_window(state, slots, *args)
