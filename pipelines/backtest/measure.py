@@ -45,9 +45,11 @@ class FalseAlerts:
         c, e, m0, w0 = (column[near] for column in columns)
         scores = peek(state, at, c, e, m0, w0, self.policy)
         some = np.flatnonzero(scores >= low)
-        at, c, e, m0, w0 = at[some], c[some], e[some], m0[some], w0[some]
-        mu = expected(state, at, e, m0, w0, self.policy)
-        self._count(bin_, at, scores[some], open_window(state, at, c, mu, e, self.policy))
+        index = at[some].astype(np.int64)
+        c, e, m0, w0 = c[some], e[some], m0[some], w0[some]
+        mu = expected(state, index, e, m0, w0, self.policy)
+        window = open_window(state, index, c, mu, e, self.policy)
+        self._count(bin_, index, scores[some], window)
         return events
 
     def close(

@@ -34,8 +34,9 @@ def asked(
     """Log odds beyond its threshold [n] that critical asks of series whose window is ``counts`` and
     ``expected`` [n, bins]; unknown bins are zero."""
     returned = policy.restless_cost * _restless(state, slots, policy)
-    beyond = of_window(counts, expected, _dispersion(state, slots, policy), policy)
-    return beyond + policy.climb_cost * _climb(state, slots) - returned
+    window = of_window(counts, expected, _dispersion(state, slots, policy), policy)
+    beyond: Floats = window + policy.climb_cost * _climb(state, slots) - returned
+    return beyond
 
 
 def of_window(counts: Floats, expected: Floats, phi: Floats, policy: SpikePolicy) -> Floats:
@@ -46,7 +47,8 @@ def of_window(counts: Floats, expected: Floats, phi: Floats, policy: SpikePolicy
     z = np.sqrt(above / (np.sqrt(phi) + policy.hour_unsure * usual))
     doubled = (counts > 2.0 * expected).sum(axis=1)
     asked: Floats = policy.hour_cost * (policy.hour_usual - z)
-    return asked + policy.bin_cost * (policy.bins_usual - doubled)
+    asked += policy.bin_cost * (policy.bins_usual - doubled)
+    return asked
 
 
 def for_critical(scores: Floats, beyond: Floats) -> Floats:

@@ -32,13 +32,27 @@ class Window(NamedTuple):
 
     def take(self, where: NDArray[np.int64]) -> Self:
         """The same for some of the series, by position."""
-        return type(self)(*(column[where] for column in self))
+        return type(self)(
+            self.observed[where],
+            self.expected[where],
+            self.exposure[where],
+            self.known[where],
+            self.floor[where],
+            self.beyond[where],
+        )
+
+
+class _Bins(NamedTuple):
+    """[n, window bins] each."""
+
+    counts: Floats
+    expected: Floats
+    exposure: Floats
 
 
 def closed_window(state: SpikeState, slots: Slots, policy: SpikePolicy) -> Window:
     """Window that ends with the last closed bin."""
-    rings = (state.ring_counts, state.ring_expected, state.ring_exposure)
-    return _window(state, slots, *(ring[slots].astype(np.float64) for ring in rings), policy)
+    return _window(state, slots, _bins(state, slots), policy)
 
 
 def open_window(
@@ -52,31 +66,27 @@ def open_window(
     """Window that ends with the open bin: the oldest closed bin leaves, the open one enters."""
     known = (counts >= 0) & ~np.isnan(expected)
     rows, oldest = np.arange(len(slots)), state.cursor[slots] % policy.window_bins
-    rings = []
-    for ring, now in (
-        (state.ring_counts, counts),
-        (state.ring_expected, expected),
-        (state.ring_exposure, exposure),
-    ):
-        rings.append(ring[slots].astype(np.float64))
-        rings[-1][rows, oldest] = np.where(known, now, 0.0)
-    return _window(state, slots, *rings, policy)
+    bins = _bins(state, slots)
+    for column, now in zip(bins, (counts, expected, exposure), strict=True):
+        column[rows, oldest] = np.where(known, now, 0.0)
+    return _window(state, slots, bins, policy)
 
 
-def _window(
-    state: SpikeState,
-    slots: Slots,
-    counts: Floats,
-    expected: Floats,
-    exposure: Floats,
-    policy: SpikePolicy,
-) -> Window:
-    """Of counts, expected and exposure [n, bins]."""
+def _bins(state: SpikeState, slots: Slots) -> _Bins:
+    """Copies of the rings, which may be written to."""
+    return _Bins(
+        state.ring_counts[slots].astype(np.float64),
+        state.ring_expected[slots].astype(np.float64),
+        state.ring_exposure[slots].astype(np.float64),
+    )
+
+
+def _window(state: SpikeState, slots: Slots, bins: _Bins, policy: SpikePolicy) -> Window:
     return Window(
-        counts.sum(axis=1),
-        expected.sum(axis=1),
-        exposure.sum(axis=1),
-        (expected > 0).sum(axis=1),
+        bins.counts.sum(axis=1),
+        bins.expected.sum(axis=1),
+        bins.exposure.sum(axis=1),
+        (bins.expected > 0).sum(axis=1),
         state.floor[slots].copy(),
-        asked(state, slots, counts, expected, policy),
+        asked(state, slots, bins.counts, bins.expected, policy),
     )

@@ -87,12 +87,12 @@ def test_a_telemetry_gap_neither_opens_nor_clears() -> None:
 
 def test_a_tick_finds_the_rise_before_the_bin_closes() -> None:
     detector, slots = SpikeDetector.create(1), np.array([0])
-    run(detector, np.concatenate([poisson(1, 649), np.full((4, 1), 9.0)]))
+    run(detector, np.concatenate([poisson(1, 650), np.full((3, 1), 9.0)]))
     before = detector.state.to_arrays()
     seen = []
     for share, count in ((0.1, 1.0), (0.2, 4.0), (0.3, 8.0)):
         seen += detector.tick(653 * MS, slots, count, 1000.0 * share, *PRIOR)
-    assert max(e.grade for e in seen) is Grade.CRITICAL
+    assert max(e.grade for e in seen) is Grade.RAISED
     assert {e.bin_start_ms for e in seen} == {653 * MS}
     for name, array in detector.state.to_arrays().items():
         np.testing.assert_array_equal(array, before[name], err_msg=name)
