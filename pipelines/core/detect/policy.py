@@ -100,9 +100,9 @@ class SpikePolicy:
     """Larger counts of a bin are read as this."""
 
     watch: float = -2.0
-    """Thresholds, log odds: for about 1,000, 10 and 1 false alerts a day over 50,000 series whose
-    rates walk 0.1 a day, ticks on open bins included (``benchmarks.detection``, calibration seeds;
-    docs/detection.md has the rest). ``livewatch calibrate`` sets them from a city's own history."""
+    """Thresholds, log odds, for some 1,000, 10 and 1 to 3 false alerts a day over 50,000 series
+    whose rates walk 0.1 a day, ticks on open bins included (``benchmarks.detection``, calibration
+    seeds; docs/detection.md has what came of it). ``livewatch calibrate`` sets a city's own."""
     raised: float = 1.5
     critical: float = 2.4
     hour_cost: float = 6.0
