@@ -21,16 +21,20 @@ from pipelines.backtest.ladder import Ladder
 from pipelines.backtest.measure import FalseAlerts
 from pipelines.core.detect import (
     EventKind,
+    Grade,
     SpikeDetector,
     SpikePolicy,
     SpikeState,
     peek,
     prior_weight,
 )
-from pipelines.core.detect.window import closed_window
+from pipelines.core.detect.spike_filter import expected
+from pipelines.core.detect.whole_hour import for_critical
+from pipelines.core.detect.window import Window, closed_window, open_window
 
 Floats = NDArray[np.float64]
 Progress = Callable[[float], None]
+_GRADES = (Grade.RAISED, Grade.CRITICAL)
 PRIOR_WEIGHT = float(prior_weight(GROUP_MEAN, 1.0))
 
 
@@ -76,50 +80,51 @@ def null_alerts(
 
 @dataclass
 class Found:
-    """Best score of each series in the hour after the onset, and when it crossed."""
+    """What was held against the threshold of each grade in the hour after the onset."""
 
-    best: Floats
-    scores: Floats
-    """[12, n]: best of each bin, its ticks included."""
+    held: dict[Grade, Floats]
+    """[12, n]: best of each bin, its ticks included; -inf where the guard is not met."""
 
     def take(self, some: slice) -> Found:
         """The same for some of the series."""
-        return Found(self.best[some], self.scores[:, some])
+        return Found({grade: held[:, some] for grade, held in self.held.items()})
 
-    def share(self, threshold: float) -> float:
-        return float((self.best >= threshold).mean())
+    def share(self, threshold: float, grade: Grade = Grade.CRITICAL) -> float:
+        """Share of the series that reached it within the hour."""
+        return float((self.held[grade].max(axis=0) >= threshold).mean())
 
-    def delays(self, threshold: float) -> Floats:
+    def delays(self, threshold: float, grade: Grade = Grade.CRITICAL) -> Floats:
         """Bins from the onset to the alert, of those found."""
-        hit = self.scores >= threshold
+        hit = self.held[grade] >= threshold
         some = hit.any(axis=0)
         return hit[:, some].argmax(axis=0) + 1.0
 
 
 def rise(policy: SpikePolicy, world: World, factor: Floats, ticks: int) -> Found:
-    """A rise of ``factor`` [n] for an hour after three days of history, at guard "critical"."""
+    """A rise of ``factor`` [n] for an hour after three days of history."""
     size = world.mean.size
     state, slots = SpikeState.empty(size, policy), np.arange(size)
     detector = SpikeDetector(policy, state)
     prior = (GROUP_MEAN, PRIOR_WEIGHT)
     for t in range(HISTORY_DAYS * BINS_PER_DAY):
         detector.close_bin(t * policy.bin_ms, slots, world.bin(), 1.0, *prior)
-    scores = np.full((policy.window_bins, size), -np.inf)
+    found = Found({g: np.full((policy.window_bins, size), -np.inf) for g in _GRADES})
     for t in range(policy.window_bins):
         counts = world.bin(factor)
         for share, seen in open_bins(counts, world.rng, ticks):
             now = peek(state, slots, seen, share, *prior, policy)
-            window = closed_window(state, slots).observed + seen
-            window -= state.ring_counts[slots, state.cursor[slots]]
-            scores[t] = np.maximum(scores[t], _for_critical(now, window, policy))
-        detector.close_bin((900 + t) * policy.bin_ms, slots, counts, 1.0, *prior)
-        window = closed_window(state, slots).observed
-        scores[t] = np.maximum(scores[t], _for_critical(state.score, window, policy))
-    return Found(scores.max(axis=0), scores)
+            mu = expected(state, slots, share, *prior, policy)
+            exposure = np.full(size, share)
+            window = open_window(state, slots, seen, mu, exposure, policy)
+            _look(found, t, now, window, policy)
+        start = (HISTORY_DAYS * BINS_PER_DAY + t) * policy.bin_ms
+        detector.close_bin(start, slots, counts, 1.0, *prior)
+        _look(found, t, state.score, closed_window(state, slots, policy), policy)
+    return found
 
 
-def _for_critical(scores: Floats, window: Floats, policy: SpikePolicy) -> Floats:
-    """What is held against ``policy.critical`` [n], of scores and complaints in the window [n]."""
-    enough = window >= policy.min_count_critical
-    asked = policy.scarce_cost / np.maximum(window, 1.0)
-    return np.where(enough, scores - asked, -np.inf)
+def _look(found: Found, t: int, scores: Floats, window: Window, policy: SpikePolicy) -> None:
+    for grade, held in found.held.items():
+        now = for_critical(scores, window.beyond) if grade is Grade.CRITICAL else scores
+        now = np.where(window.observed >= policy.guard(grade), now, -np.inf)
+        held[t] = np.maximum(held[t], now)

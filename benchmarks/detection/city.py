@@ -1,8 +1,8 @@
 """The sparse city of the simulator: most series have no complaint on most days.
 
-20,000 merchants with power-law orders (5.5 million a day), 50,000 sessions of three hours among
-them, complaints at about 10 per 10,000 orders (log-sd 0.7 between merchants). At one moment the
-complaints of some merchants rise to a share of their orders. Sessions are counted apart.
+20,000 merchants with power-law orders (5.5 million a day), 50,000 sessions a day of three hours
+among them, complaints at about 10 per 10,000 orders (log-sd 0.7 between merchants). At one moment
+the complaints of some merchants rise to a share of their orders. Sessions are counted apart.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,6 +38,12 @@ SHARES = (0.005, 0.02, 0.10)
 """Complaints per order that the chosen merchants rise to."""
 RHYTHM = np.interp(np.arange(24.0), [0, 4, 8, 12, 19, 23], [1.0, 0.2, 0.6, 1.0, 2.5, 2.0])
 RHYTHM /= RHYTHM.mean()
+TIERS = {"largest 1%": (0.0, 0.01), "next 9%": (0.01, 0.1), "next 40%": (0.1, 0.5)}
+"""Merchants by their orders."""
+GRADES = ("watch", "raised", "critical")
+WAIT = 24
+"""Bins after the onset that a rise may take to be found."""
+NEVER = float("inf")
 Progress = Callable[[float], None]
 
 
@@ -47,7 +54,7 @@ class Lane:
     name: str
     group: Ints
     policy: SpikePolicy
-    false: Counter[str] = field(default_factory=Counter)
+    alerts: Counter[str] = field(default_factory=Counter)
     first: dict[tuple[int, str], int] = field(default_factory=dict)
     """(series, grade): bin of the first alert."""
 
@@ -76,7 +83,7 @@ class Lane:
     def _note(self, t: int, event: EpisodeEvent) -> None:
         if event.kind in (EventKind.OPENED, EventKind.ESCALATED):
             grade = event.grade.name.lower()
-            self.false[grade] += 1
+            self.alerts[grade] += 1
             self.first.setdefault((event.series, grade), t)
 
 
@@ -85,17 +92,19 @@ class City:
     """What happens: orders and complaints a bin, by session; merchants are their sums."""
 
     seed: int
-    days: int
+    part: float
+    """Of the merchants, sessions and orders."""
 
     def __post_init__(self) -> None:
         rng = self.rng = np.random.default_rng(self.seed)
-        weight = np.minimum(rng.pareto(1.2, MERCHANTS) + 0.1, 2_000.0)
-        self.orders = weight * ORDERS_A_DAY / BINS_PER_DAY / weight.sum()
-        self.rate = RATE * np.exp(SPREAD * rng.standard_normal(MERCHANTS) - SPREAD**2 / 2)
-        self.phi = rng.uniform(1.1, 2.6, MERCHANTS)
-        self.group = rng.integers(0, GROUPS, MERCHANTS)
-        self.merchant = rng.integers(0, MERCHANTS, SESSIONS)
-        self.born = rng.integers(-LIFE, BINS_PER_DAY, SESSIONS)
+        merchants, sessions = round(MERCHANTS * self.part), round(SESSIONS * self.part)
+        weight = np.minimum(rng.pareto(1.2, merchants) + 0.1, 2_000.0)
+        self.orders = weight * self.part * ORDERS_A_DAY / BINS_PER_DAY / weight.sum()
+        self.rate = RATE * np.exp(SPREAD * rng.standard_normal(merchants) - SPREAD**2 / 2)
+        self.phi = rng.uniform(1.1, 2.6, merchants)
+        self.group = rng.integers(0, GROUPS, merchants)
+        self.merchant = rng.integers(0, merchants, sessions)
+        self.born = rng.integers(0, BINS_PER_DAY, sessions)
         self.pool = self.orders / (1 - 0.5 ** (1 / 12)) * 0.5 ** (1 / 12)
 
     def bin(self, t: int, lifted: dict[int, float]) -> tuple[Floats, Floats]:
@@ -114,85 +123,94 @@ class City:
     ) -> tuple[NDArray[np.bool_], Floats, Floats]:
         """Live sessions; a merchant's figures dealt out to its live sessions, without their sum
         changing where it has one."""
-        phase = t % BINS_PER_DAY
-        live = (self.born <= phase) & (phase < self.born + LIFE)
-        heads = np.bincount(self.merchant[live], minlength=MERCHANTS)
-        share = np.zeros(SESSIONS)
+        live = (t - self.born) % BINS_PER_DAY < LIFE
+        heads = np.bincount(self.merchant[live], minlength=self.orders.size)
+        share = np.zeros(self.born.size)
         share[live] = 1.0 / heads[self.merchant[live]]
         mine = self.rng.binomial(complaints[self.merchant].astype(np.int64), share)
         return live, orders[self.merchant] * share, mine.astype(np.float64)
 
 
-def run(policy: SpikePolicy, seed: int, days: int, progress: Progress) -> dict[str, object]:
-    """``days`` without any rise after one of history, then one in which merchants rise at 20:00."""
-    city = City(seed, days)
+def run(policy: SpikePolicy, seed: int, part: float, progress: Progress) -> dict[str, object]:
+    """A day of history, one without any rise, then one in which merchants rise at 20:00."""
+    city = City(seed, part)
     shops = Lane("merchant", city.group, policy)
     rooms = Lane("session", city.group[city.merchant], policy)
-    onset, total = (1 + days) * BINS_PER_DAY + 20 * 12, (2 + days) * BINS_PER_DAY
-    chosen = _choose(city)
+    onset, chosen = 2 * BINS_PER_DAY + 20 * 12, _choose(city)
     complaints_seen, calm = 0.0, (Counter[str](), Counter[str]())
-    for t in range(total):
+    for t in range(onset + WAIT):
         if t == BINS_PER_DAY:
-            shops.false.clear()
-            rooms.false.clear()
-        if t == (1 + days) * BINS_PER_DAY:
-            calm = (shops.false.copy(), rooms.false.copy())
+            shops.alerts.clear()
+            rooms.alerts.clear()
+        if t == 2 * BINS_PER_DAY:
+            calm = (shops.alerts.copy(), rooms.alerts.copy())
         if t == onset:
             shops.first.clear()
+            rooms.first.clear()
         lifted = {i: s for i, s, _ in chosen} if t >= onset else {}
         orders, complaints = city.bin(t, lifted)
-        complaints_seen += complaints.sum() if t < onset else 0.0
-        shops.close(t, orders, complaints, np.ones(MERCHANTS, bool))
-        live, session_orders, mine = city.by_session(t, orders, complaints)
-        ended = rooms.slots[city.born + LIFE == t % BINS_PER_DAY]
-        rooms.detector.reset(ended, t * policy.bin_ms)
-        rooms.exposure.reset(ended)
-        rooms.close(t, session_orders, mine, live)
+        complaints_seen += complaints.sum() if t < 2 * BINS_PER_DAY else 0.0
+        shops.close(t, orders, complaints, np.ones(city.orders.size, bool))
+        _sessions(city, rooms, t, orders, complaints)
         if t % 12 == 0:
-            progress(t / total)
+            progress(t / (onset + WAIT))
+    mine = [np.flatnonzero(city.merchant == i).tolist() for i, _, _ in chosen]
     return {
-        "complaints_per_day": round(complaints_seen / onset * BINS_PER_DAY),
-        "merchant_false_per_day": _per_day(calm[0], days),
-        "session_false_per_day": _per_day(calm[1], days),
-        "rises": _outcomes(shops, chosen, onset),
+        "complaints_per_day": round(complaints_seen / 2 / part),
+        "merchant_false_per_day": _per_day(calm[0], part),
+        "session_false_per_day": _per_day(calm[1], part),
+        "merchant_rises": _outcomes(shops, chosen, [[i] for i, _, _ in chosen], onset),
+        "session_rises": _outcomes(rooms, chosen, mine, onset),
     }
 
 
+def _sessions(city: City, rooms: Lane, t: int, orders: Floats, complaints: Floats) -> None:
+    """A bin of the sessions; those that ended give their slots to others."""
+    live, session_orders, mine = city.by_session(t, orders, complaints)
+    ended = rooms.slots[(t - city.born) % BINS_PER_DAY == LIFE]
+    rooms.detector.reset(ended, t * rooms.policy.bin_ms)
+    rooms.exposure.reset(ended)
+    rooms.close(t, session_orders, mine, live)
+
+
 def _choose(city: City) -> list[tuple[int, float, str]]:
-    """(merchant, share, size): thirty for each share among the large, middle and small."""
-    by_size = np.argsort(-city.orders)
-    tiers = {"largest 1%": (0, 200), "next 9%": (200, 2_000), "next 40%": (2_000, 10_000)}
+    """(merchant, share, size): up to thirty for each share among the large, middle and small."""
+    by_size, size = np.argsort(-city.orders), city.orders.size
     chosen = []
-    for name, (low, high) in tiers.items():
-        picks = city.rng.choice(by_size[low:high], 30 * len(SHARES), replace=False)
+    for name, (low, high) in TIERS.items():
+        tier = by_size[round(low * size) : round(high * size)]
+        number = min(30, tier.size // len(SHARES)) * len(SHARES)
+        picks = city.rng.choice(tier, number, replace=False)
         chosen += [(int(i), SHARES[k % len(SHARES)], name) for k, i in enumerate(picks)]
     return chosen
 
 
-def _per_day(alerts: Counter[str], days: int) -> dict[str, float]:
-    return {g: round(alerts[g] / days, 1) for g in ("watch", "raised", "critical")}
+def _per_day(alerts: Counter[str], part: float) -> dict[str, float]:
+    """Of the whole city."""
+    return {g: round(alerts[g] / part, 1) for g in GRADES}
 
 
 def _outcomes(
-    shops: Lane, chosen: list[tuple[int, float, str]], onset: int
+    lane: Lane, chosen: list[tuple[int, float, str]], series: list[list[int]], onset: int
 ) -> list[dict[str, object]]:
-    """Found by grade within two hours of 20:00, and the median minutes it took."""
+    """Found by grade within two hours of 20:00, and the median minutes it took.
+
+    ``series`` has those of the lane that belong to each chosen merchant: one of them is enough.
+    """
     out: list[dict[str, object]] = []
-    for tier in dict.fromkeys(name for _, _, name in chosen):
-        for share in SHARES:
-            some = [i for i, s, name in chosen if s == share and name == tier]
-            row: dict[str, object] = {"merchants": tier, "complaints_per_order": share}
-            for grade in ("watch", "raised", "critical"):
-                times = [_first(shops, i, grade) - onset + 1 for i in some]
-                hits = [t for t in times if t <= 24]
-                row[grade] = round(len(hits) / len(some), 2)
-                row[f"{grade}_minutes_p50"] = float(np.median(hits) * 5) if hits else None
-            out.append(row)
+    for tier, share in product(TIERS, SHARES):
+        some = [k for k, (_, s, name) in enumerate(chosen) if s == share and name == tier]
+        row: dict[str, object] = {"merchants": tier, "complaints_per_order": share}
+        for grade in GRADES:
+            times = [min((_first(lane, i, grade) for i in series[k]), default=NEVER) for k in some]
+            hits = [t - onset + 1 for t in times if t < NEVER]
+            row[grade] = round(len(hits) / max(len(some), 1), 2)
+            row[f"{grade}_minutes_p50"] = float(np.median(hits) * 5) if hits else None
+        out.append(row)
     return out
 
 
-def _first(shops: Lane, series: int, grade: str) -> float:
+def _first(lane: Lane, series: int, grade: str) -> float:
     """Bin of the first alert of at least ``grade``; infinite where there was none."""
-    grades = ("watch", "raised", "critical")
-    found = [shops.first.get((series, g)) for g in grades[grades.index(grade) :]]
-    return min((float(t) for t in found if t is not None), default=float("inf"))
+    found = [lane.first.get((series, g)) for g in GRADES[GRADES.index(grade) :]]
+    return min((float(t) for t in found if t is not None), default=NEVER)

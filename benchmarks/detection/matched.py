@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.detection.peers import PEERS
-from benchmarks.detection.worlds import BINS_PER_DAY, World
-from pipelines.core.detect import SpikePolicy, SpikeState, observe
+from benchmarks.detection.worlds import BINS_PER_DAY, CITY, HISTORY_DAYS, World
+from pipelines.core.detect import DEFAULT_POLICY, SpikePolicy, SpikeState, observe
 
 Floats = NDArray[np.float64]
 FALSE_RATES = (0.005, 0.01, 0.02)
@@ -36,11 +36,21 @@ class Scenario:
     """Orders and complaints times this from six hours before the rise on."""
     silence: bool = False
     """Three hours unknown, that end an hour before the rise."""
+    bins: int = HOUR
+    """How long the rise lasts."""
+    ramp: bool = False
+    """Whether it comes up evenly over that time, and not at once."""
+
+    @property
+    def course(self) -> Floats:
+        """[12]: share of the rise by bin."""
+        k = np.arange(HOUR)
+        return np.where(k < self.bins, (k + 1.0) / self.bins if self.ramp else 1.0, 0.0)
 
     @property
     def yields(self) -> float:
         """Complaints that the rise adds in its hour."""
-        return HOUR * self.mean * self.festival * (self.factor - 1.0)
+        return float(self.course.sum() * self.mean * self.festival * (self.factor - 1.0))
 
 
 SCENARIOS = (
@@ -54,6 +64,10 @@ SCENARIOS = (
     Scenario("x5 on 1, festival x4", 1.0, 5.0, festival=4.0),
     Scenario("x2 on 20, festival x4", 20.0, 2.0, festival=4.0),
     Scenario("x5 on 1, after silence", 1.0, 5.0, silence=True),
+    Scenario("x5 on 1, ramp", 1.0, 5.0, ramp=True),
+    Scenario("x3 on 5, ramp", 5.0, 3.0, ramp=True),
+    Scenario("x5 on 1, 20 minutes", 1.0, 5.0, bins=4),
+    Scenario("x10 on 0.3, 20 minutes", 0.3, 10.0, bins=4),
 )
 
 
@@ -63,6 +77,11 @@ class Result:
 
     scenario: Scenario
     found: dict[str, list[tuple[float, float]]] = field(default_factory=dict)
+
+    @property
+    def asked(self) -> bool:
+        """Whether ours is asked to be ahead."""
+        return self.scenario.yields >= MIN_YIELD
 
     def below(self) -> list[str]:
         """Peers that are ahead of ours in either figure, at any of the rates."""
@@ -90,8 +109,10 @@ def simulate(scenarios: Sequence[Scenario], size: int, seed: int) -> tuple[Float
     world = World.of_means(means, seed, drift)
     exposure = np.ones((total, means.size))
     exposure[onset - 6 * HOUR :] *= each([s.festival for s in scenarios])
-    factor = each([s.factor for s in scenarios])
-    counts = np.array([world.bin(e * factor if t >= onset else e) for t, e in enumerate(exposure)])
+    lift = np.ones((total, means.size))
+    courses = np.repeat(np.array([s.course for s in scenarios]).T, size, axis=1)
+    lift[onset:] += courses * (each([s.factor for s in scenarios]) - 1.0)
+    counts = np.array([world.bin(row) for row in exposure * lift])
     silent = each([float(s.silence) for s in scenarios]) > 0
     counts[onset - 4 * HOUR : onset - HOUR, silent] = np.nan
     return counts, exposure
@@ -106,6 +127,24 @@ def ours(counts: Floats, exposure: Floats, policy: SpikePolicy) -> Floats:
     for t, (c, e) in enumerate(zip(counts, exposure, strict=True)):
         scores[t] = observe(state, slice(None), c, e, rate, 2.0, policy)
     return scores
+
+
+def as_published(size: int, seed: int) -> dict[str, float]:
+    """By peer: alerts a day over 50,000 series of the null at the threshold of its authors.
+
+    As ours, one alert per series until six hours were below.
+    """
+    world = World.null(size, seed)
+    counts = np.array([world.bin() for _ in range((HISTORY_DAYS + 1) * BINS_PER_DAY)])
+    out = {}
+    for name, (score, threshold) in PEERS.items():
+        over = score(counts) > threshold
+        until, alerts = np.full(size, -1), 0
+        for t in range(HISTORY_DAYS * BINS_PER_DAY, len(counts)):
+            alerts += int((over[t] & (until < t)).sum())
+            until = np.where(over[t], t + DEFAULT_POLICY.refractory_bins, until)
+        out[name] = round(alerts * CITY / size)
+    return out
 
 
 def compare(
@@ -123,6 +162,7 @@ def compare(
         calm, result = np.isfinite(counts[BINS_PER_DAY:onset, some]), Result(scenario)
         for name, value in scores.items():
             quiet, raised = value[BINS_PER_DAY:onset, some][calm], value[onset:, some]
+            raised = raised[: scenario.bins]
             result.found[name] = [_at(quiet, raised, rate) for rate in FALSE_RATES]
         results.append(result)
     return results

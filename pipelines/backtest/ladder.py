@@ -15,7 +15,7 @@ class Ladder:
 
     One alert per series until its score has been below the threshold for ``quiet_bins``: never
     fewer than the episodes of the running system, which also wait until the rate is usual again.
-    ``guard`` and ``scarce_cost`` are what the grade asks for beside the score (`SpikePolicy`).
+    ``guard`` is how many complaints the grade asks for beside the score (`SpikePolicy`).
     """
 
     def __init__(
@@ -24,10 +24,8 @@ class Ladder:
         thresholds: Floats,
         guard: int,
         quiet_bins: int,
-        scarce_cost: float = 0.0,
     ) -> None:
         self.thresholds = thresholds
-        self.scarce_cost = scarce_cost
         self.guard = guard
         self.quiet_bins = quiet_bins
         self.alerts = np.zeros(len(thresholds), np.int64)
@@ -37,7 +35,6 @@ class Ladder:
         self, bin_: int, slots: npt.NDArray[np.integer[Any]], scores: Floats, observed: Floats
     ) -> None:
         """One look at some series: scores [n] and complaints in their windows [n]."""
-        scores = scores - self.scarce_cost / np.maximum(observed, 1.0)
         able = np.flatnonzero((scores >= self.thresholds[0]) & (observed >= self.guard))
         slots, scores = slots[able], scores[able]
         for i, threshold in enumerate(self.thresholds.tolist()):

@@ -9,12 +9,14 @@ import numpy.typing as npt
 
 from pipelines.backtest.ladder import Ladder
 from pipelines.core.detect import EpisodeEvent, SpikeDetector, SpikePolicy, peek
-from pipelines.core.detect.spike_filter import may_reach
-from pipelines.core.detect.window import closed_window
+from pipelines.core.detect.spike_filter import expected, may_reach
+from pipelines.core.detect.whole_hour import for_critical
+from pipelines.core.detect.window import Window, closed_window, open_window
 
 Floats = npt.NDArray[np.float64]
 Slots = npt.NDArray[np.integer[Any]]
-THRESHOLDS = np.arange(-5.0, 12.0, 0.05)
+THRESHOLDS = np.concatenate([np.arange(-5.0, 12.0, 0.05), np.arange(12.0, 150.0, 1.0)])
+"""Fine where thresholds lie; what a plain rise has at critical (``whole_hour``) is far above."""
 
 
 class FalseAlerts:
@@ -24,9 +26,8 @@ class FalseAlerts:
         self.policy = policy
         self.detector = SpikeDetector.create(series, policy)
         # By guard; that of critical is the greater one.
-        quiet, costs = policy.refractory_bins, {policy.min_count: 0.0}
-        costs[policy.min_count_critical] = policy.scarce_cost
-        self.ladders = {g: Ladder(series, THRESHOLDS, g, quiet, c) for g, c in costs.items()}
+        guards, quiet = (policy.min_count, policy.min_count_critical), policy.refractory_bins
+        self.ladders = {g: Ladder(series, THRESHOLDS, g, quiet) for g in guards}
         self.counting = True
         """False while the history warms up."""
         self.left_out = np.zeros(series, bool)
@@ -43,9 +44,12 @@ class FalseAlerts:
         at, columns = slots[near], np.broadcast_arrays(counts, *args[1:])
         c, e, m0, w0 = (column[near] for column in columns)
         scores = peek(state, at, c, e, m0, w0, self.policy)
-        oldest = state.ring_counts[at, state.cursor[at]]
-        observed = closed_window(state, at).observed - oldest + c
-        self._count(bin_, at, scores, observed)
+        some = np.flatnonzero(scores >= low)
+        index = at[some].astype(np.int64)
+        c, e, m0, w0 = c[some], e[some], m0[some], w0[some]
+        mu = expected(state, index, e, m0, w0, self.policy)
+        window = open_window(state, index, c, mu, e, self.policy)
+        self._count(bin_, index, scores[some], window)
         return events
 
     def close(
@@ -56,12 +60,14 @@ class FalseAlerts:
         events = self.detector.close_bin(start, slots, counts, exposure, mean, weight)
         state = self.detector.state
         at = slots[state.score[slots] >= THRESHOLDS[0]]
-        self._count(bin_, at, state.score[at], closed_window(state, at).observed)
+        self._count(bin_, at, state.score[at], closed_window(state, at, self.policy))
         return events
 
-    def _count(self, bin_: int, slots: Slots, scores: Floats, observed: Floats) -> None:
+    def _count(self, bin_: int, slots: Slots, scores: Floats, window: Window) -> None:
         if not self.counting:
             return
-        kept = ~self.left_out[slots]
-        for ladder in self.ladders.values():
-            ladder.take(bin_, slots[kept], scores[kept], observed[kept])
+        kept, observed = ~self.left_out[slots], window.observed
+        for guard, ladder in self.ladders.items():
+            critical = guard == self.policy.min_count_critical
+            held = for_critical(scores, window.beyond) if critical else scores
+            ladder.take(bin_, slots[kept], held[kept], observed[kept])

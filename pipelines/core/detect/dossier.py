@@ -93,8 +93,10 @@ def score_again(told: Mapping[str, Any]) -> float:
         if told["v"] != VERSION or told["statistic"] != STATISTIC:
             raise ValueError("a dossier of another kind")
         # A dossier of before the restless were asked for more knows nothing of it.
+        # Nor is one of today asked what the grades once asked beside the score.
+        known = {field.name for field in fields(SpikePolicy)}
         parameters = {"restless_cost": 0.0} | told["policy"]
-        policy = SpikePolicy(**{k: _frozen(v) for k, v in parameters.items()})
+        policy = SpikePolicy(**{k: _frozen(v) for k, v in parameters.items() if k in known})
         arrays = {name: np.array(values) for name, values in told["state"].items()}
         state = SpikeState.from_arrays(arrays, policy)
         c, e, mean, weight = (float(told["bin"][name]) for name in BinInputs._fields)

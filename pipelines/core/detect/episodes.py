@@ -69,7 +69,7 @@ class EpisodeEvent:
     """Known bins in the window that ends with the bin."""
     score: float
     threshold: float
-    """Log odds that ``grade`` takes, of as many complaints."""
+    """Log odds that ``grade`` takes, of such a window."""
     parent_id: str | None = None
     """Flag of the wider rise that explains this one; then no alert of its own."""
     evidence: str = ""
@@ -194,7 +194,7 @@ class EpisodeBook:
     def _transition(
         self, slot: int, row: _Row, policy: SpikePolicy, closed: bool
     ) -> EpisodeEvent | None:
-        episode, grade = self.open.get(slot), grade_of(row.score, row.observed, policy)
+        episode, grade = self.open.get(slot), row.grade(policy)
         if episode is None:
             return self._open(slot, grade, row, policy)
         if grade is not None and grade > episode.grade:
@@ -230,6 +230,7 @@ class _Row:
     exposure: float
     known: int
     floor: float
+    beyond: float
 
     @classmethod
     def at(cls, i: int, bin_start_ms: int, scores: NDArray[np.float64], window: Window) -> Self:
@@ -241,7 +242,16 @@ class _Row:
             float(window.exposure[i]),
             int(window.known[i]),
             float(window.floor[i]),
+            float(window.beyond[i]),
         )
+
+    def grade(self, policy: SpikePolicy) -> Grade | None:
+        """Highest grade whose threshold the score reaches and whose count guard is met."""
+        for grade in sorted(Grade, reverse=True):
+            enough = self.observed >= policy.guard(grade)
+            if enough and self.score >= policy.asked(grade, self.beyond):
+                return grade
+        return None
 
     def event(self, kind: EventKind, episode: Episode, policy: SpikePolicy) -> EpisodeEvent:
         return EpisodeEvent(
@@ -256,17 +266,9 @@ class _Row:
             exposure=self.exposure,
             window_bins=self.known,
             score=self.score,
-            threshold=policy.asked(episode.grade, self.observed),
+            threshold=policy.asked(episode.grade, self.beyond),
             parent_id=episode.parent_id,
         )
-
-
-def grade_of(score: float, observed: float, policy: SpikePolicy) -> Grade | None:
-    """Highest grade whose threshold the score reaches and whose count guard is met."""
-    for grade in sorted(Grade, reverse=True):
-        if score >= policy.asked(grade, observed) and observed >= policy.guard(grade):
-            return grade
-    return None
 
 
 def is_over(row: _Row, policy: SpikePolicy) -> bool:

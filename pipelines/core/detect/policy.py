@@ -9,6 +9,9 @@ import math
 from dataclasses import dataclass, fields
 from enum import IntEnum
 
+EVEN = 0.0
+"""Log odds at which a rise is as likely as none."""
+
 
 class Grade(IntEnum):
     """Grade of evidence of an episode. Ordered: watch < raised < critical."""
@@ -97,14 +100,23 @@ class SpikePolicy:
     """Larger counts of a bin are read as this."""
 
     watch: float = -2.0
-    """Thresholds, log odds: for about 1,000, 10 and 1 false alerts a day over 50,000 series whose
-    rates walk 0.1 a day, ticks on open bins included (``benchmarks.detection``, calibration seeds;
-    docs/detection.md has the rest). ``livewatch calibrate`` sets them from a city's own history."""
+    """Thresholds, log odds, for some 1,000, 10 and 1 false alerts a day over 50,000 series
+    whose rates walk 0.1 a day, ticks on open bins included (``benchmarks.detection``, calibration
+    seeds; docs/detection.md has what came of it). ``livewatch calibrate`` sets a city's own."""
     raised: float = 1.5
-    critical: float = 1.8
-    scarce_cost: float = 18.0
-    """Critical asks for this / (complaints in the window) more: the false ones come from the many
-    small series, in which eight or ten complaints have to carry the odds."""
+    critical: float = 3.2
+    hour_cost: float = 6.0
+    """Critical asks so many log odds more for each unit that the window's z (``whole_hour``) ..."""
+    hour_usual: float = 4.0
+    """... lies below this, and fewer for each above it ..."""
+    hour_unsure: float = 0.005
+    """... where z allows for so much relative variance of what was expected ..."""
+    bin_cost: float = 1.0
+    """... and so many for each bin of the window of at least twice what was expected that is ..."""
+    bins_usual: float = 5.0
+    """... missing from so many; fewer for each more ..."""
+    climb_cost: float = 4.0
+    """... and so many for each unit of log by which the fast baseline is above the slow one."""
 
     window_bins: int = 12
     """Window of the count guard, of the clear rule and of what an event reports, bins."""
@@ -143,8 +155,9 @@ class SpikePolicy:
             raise ValueError("SpikePolicy.drifts and .drift_weights must be as many")
         if min(self.drifts) < 0 or min(self.drift_weights) <= 0 or self.drift_cap < 0:
             raise ValueError("SpikePolicy.drifts must be >= 0 and their weights above 0")
-        if min(self.restless_cost, self.scarce_cost) < 0:
-            raise ValueError("SpikePolicy.restless_cost and .scarce_cost must not be negative")
+        costs = (self.restless_cost, self.hour_cost, self.bin_cost, self.climb_cost)
+        if min(*costs, self.hour_unsure) < 0:
+            raise ValueError("SpikePolicy costs and .hour_unsure must not be negative")
         if not 0 < self.gain_min <= self.gain_max < 1:
             raise ValueError("SpikePolicy gains must be in (0, 1), .gain_min <= .gain_max")
         if not self.watch < self.raised < self.critical:
@@ -158,17 +171,17 @@ class SpikePolicy:
             raise ValueError("SpikePolicy.exposure_floor must be positive and below the ceiling")
 
     def threshold(self, grade: Grade) -> float:
-        """Log odds from which ``grade`` is reached, of many complaints."""
+        """Log odds from which ``grade`` is reached; for critical ``whole_hour`` adds to it."""
         return {
             Grade.WATCH: self.watch,
             Grade.RAISED: self.raised,
             Grade.CRITICAL: self.critical,
         }[grade]
 
-    def asked(self, grade: Grade, observed: float) -> float:
-        """Log odds that ``grade`` takes where the window holds ``observed`` complaints."""
-        extra = self.scarce_cost / max(observed, 1.0) if grade is Grade.CRITICAL else 0.0
-        return self.threshold(grade) + extra
+    def asked(self, grade: Grade, beyond: float) -> float:
+        """Score that ``grade`` takes, of a window that asks so much beyond (``whole_hour``)."""
+        threshold = self.threshold(grade)
+        return max(threshold + beyond, EVEN) if grade is Grade.CRITICAL else threshold
 
     def guard(self, grade: Grade) -> int:
         """Complaints that the window must hold for ``grade``."""

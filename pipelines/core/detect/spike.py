@@ -43,7 +43,7 @@ class SpikeDetector:
     def reset(self, slots: Iterable[int], bin_start_ms: int) -> list[EpisodeEvent]:
         """Free slots for other series; an ``ended`` event for each episode open in them."""
         index = np.fromiter(slots, np.int64)
-        window = closed_window(self.state, index)
+        window = closed_window(self.state, index, self.policy)
         events = self.book.end(bin_start_ms, index, self.state.score[index], window, self.policy)
         self.state.reset(index, self.policy)
         return events
@@ -70,7 +70,7 @@ class SpikeDetector:
         at = self.book.candidates(slots, scores, self.policy)
         if not at.size:
             return []
-        window = closed_window(self.state, slots[at])
+        window = closed_window(self.state, slots[at], self.policy)
         events = self.book.advance(
             bin_start_ms, slots[at], scores[at], window, self.policy, closed=True
         )

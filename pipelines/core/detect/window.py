@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from .policy import SpikePolicy
 from .spike_state import Slots, SpikeState
+from .whole_hour import asked
 
 Floats = NDArray[np.float64]
 
@@ -26,6 +27,8 @@ class Window(NamedTuple):
     """How many of the bins are known (a gap and a time before the series are not)."""
     floor: Floats
     """Log odds that the series has when nothing happens."""
+    beyond: Floats
+    """Log odds that critical asks beyond its threshold (``whole_hour``)."""
 
     def take(self, where: NDArray[np.int64]) -> Self:
         """The same for some of the series, by position."""
@@ -35,19 +38,21 @@ class Window(NamedTuple):
             self.exposure[where],
             self.known[where],
             self.floor[where],
+            self.beyond[where],
         )
 
 
-def closed_window(state: SpikeState, slots: Slots) -> Window:
+class _Bins(NamedTuple):
+    """[n, window bins] each."""
+
+    counts: Floats
+    expected: Floats
+    exposure: Floats
+
+
+def closed_window(state: SpikeState, slots: Slots, policy: SpikePolicy) -> Window:
     """Window that ends with the last closed bin."""
-    expected = state.ring_expected[slots]
-    return Window(
-        state.ring_counts[slots].sum(axis=1, dtype=np.float64),
-        expected.sum(axis=1, dtype=np.float64),
-        state.ring_exposure[slots].sum(axis=1, dtype=np.float64),
-        (expected > 0).sum(axis=1),
-        state.floor[slots].copy(),
-    )
+    return _window(state, slots, _bins(state, slots), policy)
 
 
 def window_since(
@@ -72,16 +77,29 @@ def open_window(
     policy: SpikePolicy,
 ) -> Window:
     """Window that ends with the open bin: the oldest closed bin leaves, the open one enters."""
-    closed = closed_window(state, slots)
-    oldest = state.cursor[slots] % policy.window_bins
-    was_known = state.ring_expected[slots, oldest] > 0
-    is_known = (counts >= 0) & ~np.isnan(expected)
+    known = (counts >= 0) & ~np.isnan(expected)
+    rows, oldest = np.arange(len(slots)), state.cursor[slots] % policy.window_bins
+    bins = _bins(state, slots)
+    for column, now in zip(bins, (counts, expected, exposure), strict=True):
+        column[rows, oldest] = np.where(known, now, 0.0)
+    return _window(state, slots, bins, policy)
+
+
+def _bins(state: SpikeState, slots: Slots) -> _Bins:
+    """Copies of the rings, which may be written to."""
+    return _Bins(
+        state.ring_counts[slots].astype(np.float64),
+        state.ring_expected[slots].astype(np.float64),
+        state.ring_exposure[slots].astype(np.float64),
+    )
+
+
+def _window(state: SpikeState, slots: Slots, bins: _Bins, policy: SpikePolicy) -> Window:
     return Window(
-        closed.observed - state.ring_counts[slots, oldest] + np.where(is_known, counts, 0.0),
-        np.maximum(closed.expected - state.ring_expected[slots, oldest], 0.0)
-        + np.where(is_known, expected, 0.0),
-        np.maximum(closed.exposure - state.ring_exposure[slots, oldest], 0.0)
-        + np.where(is_known, exposure, 0.0),
-        closed.known - was_known + is_known,
-        closed.floor,
+        bins.counts.sum(axis=1),
+        bins.expected.sum(axis=1),
+        bins.exposure.sum(axis=1),
+        (bins.expected > 0).sum(axis=1),
+        state.floor[slots].copy(),
+        asked(state, slots, bins.counts, bins.expected, policy),
     )

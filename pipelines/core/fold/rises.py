@@ -15,7 +15,7 @@ def open_rises(state: FoldState) -> list[Rise]:
     slots = sorted(book)
     if not slots:
         return []
-    window = closed_window(spikes, np.array(slots))
+    window = closed_window(spikes, np.array(slots), state.monitor.policy)
     out = []
     for i, slot in enumerate(slots):
         session, episode = state.sessions.dims[slot], book[slot]

@@ -149,7 +149,7 @@ def _attached(one: Rise, parent: str, policy: SpikePolicy, at_ms: int, now_ms: i
 def adopted(level: Level, slot: int, episode: Episode, parent: str, at_ms: int) -> EpisodeEvent:
     """The event that tells that an open flag of `level` has a parent now."""
     state, policy = level.monitor.detector.state, level.monitor.policy
-    window = closed_window(state, np.array([slot]))
+    window = closed_window(state, np.array([slot]), policy)
     observed = float(window.observed[0])
     return EpisodeEvent(
         EventKind.ATTACHED, slot, episode.grade, episode.onset_ms, at_ms - policy.bin_ms,

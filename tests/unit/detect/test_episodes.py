@@ -26,9 +26,10 @@ T0 = 1_790_000_100_000
 SLOT = np.array([7])
 
 
-def window(count: float, known: int = 12, floor: float = -8.0) -> Window:
+def window(count: float, known: int = 12, floor: float = -8.0, beyond: float = 0.0) -> Window:
     one = np.ones(1)
-    return Window(count * one, USUAL * one, 9000 * one, np.array([known]), floor * one)
+    sums = (count * one, USUAL * one, 9000 * one)
+    return Window(*sums, np.array([known]), floor * one, beyond * one)
 
 
 def step(
@@ -121,13 +122,22 @@ def test_onset_is_decided_once() -> None:
 def test_an_event_says_what_crossed_what() -> None:
     (event,) = step(EpisodeBook(), 0, 7.0, window(40.0))
     assert (event.observed, event.expected, event.exposure) == (40.0, 10.0, 9000.0)
-    assert (event.score, event.threshold, event.window_bins) == (7.0, 6.0 + 18.0 / 40, 12)
+    assert (event.score, event.threshold, event.window_bins) == (7.0, 6.0, 12)
 
 
-def test_of_few_complaints_critical_asks_for_more() -> None:
-    few, many = (step(EpisodeBook(), 0, 7.0, window(n)) for n in (9.0, 40.0))
-    assert (few[0].grade, many[0].grade) == (Grade.RAISED, Grade.CRITICAL)
-    assert POLICY.asked(Grade.RAISED, 5.0) == POLICY.raised
+@pytest.mark.parametrize(
+    ("score", "beyond", "grade"),
+    [
+        pytest.param(7.0, 1.5, Grade.RAISED, id="the hour as a whole says little"),
+        pytest.param(7.0, 0.5, Grade.CRITICAL, id="it agrees"),
+        pytest.param(1.0, -9.0, Grade.CRITICAL, id="it is plain, and the odds are even"),
+        pytest.param(-0.1, -9.0, None, id="never with the odds against it"),
+    ],
+)
+def test_critical_rests_on_the_hour_too(score: float, beyond: float, grade: Grade | None) -> None:
+    events = step(EpisodeBook(), 0, score, window(40.0, beyond=beyond))
+    assert [event.grade for event in events] == ([grade] if grade else [])
+    assert POLICY.asked(Grade.RAISED, beyond) == POLICY.raised
 
 
 def test_a_tick_opens_and_escalates_but_never_clears() -> None:

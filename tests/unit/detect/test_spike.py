@@ -92,7 +92,7 @@ def test_a_tick_finds_the_rise_before_the_bin_closes() -> None:
     seen = []
     for share, count in ((0.1, 1.0), (0.2, 4.0), (0.3, 8.0)):
         seen += detector.tick(653 * MS, slots, count, 1000.0 * share, *PRIOR)
-    assert max(e.grade for e in seen) is Grade.CRITICAL
+    assert max(e.grade for e in seen) is Grade.RAISED
     assert {e.bin_start_ms for e in seen} == {653 * MS}
     for name, array in detector.state.to_arrays().items():
         np.testing.assert_array_equal(array, before[name], err_msg=name)
@@ -149,7 +149,7 @@ def test_windows_slide() -> None:
     state, slots = SpikeState.empty(1, policy), np.array([0])
     for count in (7.0, 1.0, 2.0, 3.0):
         observe(state, slots, [count], 10.0, 0.1, 240.0, policy)
-    closed = closed_window(state, slots)
+    closed = closed_window(state, slots, policy)
     assert (closed.observed[0], closed.exposure[0], closed.known[0]) == (6.0, 30.0, 3)
     args = (np.array([5.0]), np.array([0.5]), np.array([4.0]), policy)
     opened = open_window(state, slots, *args)
