@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
@@ -16,7 +17,7 @@ from pipelines.agents.fold import FoldStage
 from pipelines.agents.partition import Moved, Partition
 from pipelines.agents.rollup import RollupStage
 from pipelines.agents.stage import Stage
-from pipelines.agents.store import Event, StateStore, event_context
+from pipelines.agents.store import Event, IncompleteCopyError, StateStore, event_context
 from pipelines.core.upgrade import UnknownStateError
 from pipelines.sinks.erased import erasures
 from pipelines.sinks.overturned import overturned
@@ -122,6 +123,14 @@ class Owned:
             partition.check()
         except Moved:
             return
+        except IncompleteCopyError as error:
+            log.error(
+                "the copy of the state lacks entries; read from Kafka instead",
+                stage=name, partition=number, entries=str(error),
+            )  # fmt: skip
+            store: Any = self._tables[name].data
+            shutil.rmtree(store.partition_path(number), ignore_errors=True)
+            os._exit(EX_TEMPFAIL)
         except UnknownStateError as error:
             log.error("cannot take the partition over, ending", reason=str(error))
             os._exit(EX_CONFIG)

@@ -20,12 +20,17 @@ from faust.types import EventT
 
 from pipelines.agents import legacy
 from pipelines.core.blob import pieces
+from pipelines.core.upgrade import STATE_VERSION, outdated
 
 Event = EventT[Any]
 
 _HEAD = struct.Struct("<QQHH")
 """fence, serial of the write, number of pieces, this piece"""
 HEAD = "head"
+
+
+class IncompleteCopyError(Exception):
+    """The copy of the state here lacks entries that its head speaks of."""
 
 
 class Key(NamedTuple):
@@ -69,11 +74,25 @@ class AcknowledgedTable(faust.Table[bytes, bytes]):
 
     def keys_here(self) -> list[bytes]:
         """Keys of the current event's partition. Faust's own `keys` has those of all of them."""
-        event = streams.current_event()
-        if event is None:
-            raise RuntimeError("no event: use event_context")
         store: Any = self.data
-        return list(store._visible_keys(store._db_for_partition(event.message.partition)))
+        return list(store._visible_keys(store._db_for_partition(_partition_here())))
+
+    def __delitem__(self, key: bytes) -> None:
+        """Delete the key of the current event's partition.
+
+        Faust's store deletes where it has seen the key last, or everywhere: keys are alike in all
+        partitions, and another's copy would lack what its head speaks of.
+        """
+        store: Any = self.data
+        store._key_index[key] = _partition_here()
+        super().__delitem__(key)
+
+
+def _partition_here() -> int:
+    event = streams.current_event()
+    if event is None:
+        raise RuntimeError("no event: use event_context")
+    return int(event.message.partition)
 
 
 class Table(Protocol):
@@ -114,18 +133,34 @@ class StateStore:
         return None
 
     def checkpoint(self) -> tuple[dict[str, Any], dict[str, bytes]] | None:
-        """Head and entries of the newest checkpoint, of whatever version; None for none."""
+        """Head and entries of the newest checkpoint, of whatever version; None for none.
+
+        Raises IncompleteCopyError: to go on with what is there would be wrong and look right.
+        """
         found = self.newest_head()
         if found is not None:
             fence, head = found[0], json.loads(found[1])
             read = {name: self.read(name, fence) for name in head["names"]}
-            return head, {name: value for name, value in read.items() if value is not None}
+            kept = {name: value for name, value in read.items() if value is not None}
+            lost = self._lost(head, fence, read.keys() - kept.keys())
+            if lost:
+                raise IncompleteCopyError(", ".join(sorted(lost)[:5]))
+            return head, kept
         old = legacy.read(self._table.get, HEAD)
         if old is None:
             return None
         head = json.loads(old[1]) | {"epoch": old[0]}
-        kept = {name: legacy.read(self._table.get, name) for name in head["names"]}
-        return head, {name: value[1] for name, value in kept.items() if value is not None}
+        had = {name: legacy.read(self._table.get, name) for name in head["names"]}
+        return head, {name: value[1] for name, value in had.items() if value is not None}
+
+    def _lost(self, head: dict[str, Any], fence: int, absent: set[str]) -> set[str]:
+        """Entries that must be there. What no window reaches is removed behind the head that still
+        names it; one that was being written over can be cut off in the middle; and another
+        version has rules of its own."""
+        if head.get("state_version") != STATE_VERSION:
+            return set()
+        absent = absent - outdated(absent, head["closed_through"])
+        return {n for n in absent if self._table.get(Key(n, fence, 0).encode()) is None}
 
     def read(self, name: str, fence: int) -> bytes | None:
         """The entry that the owner with `fence` wrote; None when it is not whole."""
