@@ -15,8 +15,8 @@ from benchmarks.city import SESSIONS, Engine, back, category, keys, merchant, mi
 FLAG_DAYS: Final = 3 * 365
 FLAGS_A_DAY: Final = 1_111
 _GAP_S: Final = 86_400 // FLAGS_A_DAY
-#: Of 1,111 flags of a day the last 111 have a file; the others are F01 of grade watch.
-_OF_DAY: Final = f"(number % {FLAGS_A_DAY})"
+#: Of 1,111 flags of a day 111, spread over it, have a file; the others are F01 of grade watch.
+_OF_DAY: Final = f"(number * 7919 % {FLAGS_A_DAY})"
 _ID: Final = "hex(sipHash128('flag', number))"
 _RULE: Final = (
     f"multiIf({_OF_DAY} < 1011, 'F01', "
