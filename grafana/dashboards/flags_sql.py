@@ -14,7 +14,17 @@ from grafana.dashboards.text import Lang, Text
 # Flags know no district; a platform-level flag has no category and shows under every one.
 FLAG_FILTER: Final = f"""{PLATFORM}
   AND (category = '' OR {CATEGORY})"""
-_WITHIN: Final = "onset <= $__toTime AND (state = 'open' OR onset >= $__fromTime)"
+
+
+def chosen(condition: str) -> str:
+    """Only flags of which `condition` holds in v_flag_keys: chosen there before they are folded."""
+    return f"(onset, flag_id) IN (SELECT onset, flag_id FROM v_flag_keys WHERE {condition})"
+
+
+_OPEN: Final = f"""state = 'open' AND onset <= $__toTime
+  AND {chosen("onset <= $__toTime AND maybe_open = 1")}"""
+_WITHIN: Final = f"""onset <= $__toTime AND (state = 'open' OR onset >= $__fromTime)
+  AND {chosen("onset <= $__toTime AND (maybe_open = 1 OR onset >= $__fromTime)")}"""
 # Where no telemetry came there is nothing to judge: the number of flags is unknown, not zero.
 _HEARD: Final = """WITH (
     SELECT 1 FROM v_indicators_cell WHERE $__timeFilter(minute) LIMIT 1
@@ -26,7 +36,7 @@ SELECT
     if(heard = 1, countIf(grade = 'raised'), NULL) AS raised,
     if(heard = 1, countIf(grade = 'watch'), NULL) AS watch
 FROM v_flags
-WHERE state = 'open' AND onset <= $__toTime
+WHERE {_OPEN}
   AND {FLAG_FILTER}"""
 
 #: What became of the flags that began in the range.
@@ -89,7 +99,7 @@ ORDER BY value DESC, rule"""
 def course(lang: Lang) -> str:
     """The grade that a flag had in each step of the panel; no row where there was none."""
     kinds = transformed("entity_type", ENTITY_TYPES, lang)
-    return f"""WITH chosen AS (
+    return f"""WITH shown AS (
     SELECT flag_id, entity_type, entity, onset, grade_rank, state, last_event_time
     FROM v_flags
     WHERE {_WITHIN}
@@ -108,7 +118,7 @@ FROM (
         concat({kinds}, ' ', if(length(entity) = 32, left(entity, 8), entity)) AS name,
         if(time + toIntervalSecond($__interval_s) > onset
             AND (state = 'open' OR time <= last_event_time), grade_rank, 0) AS rank
-    FROM chosen
+    FROM shown
 )
 WHERE rank > 0
 GROUP BY time, name
