@@ -16,9 +16,13 @@ FLAG_FILTER: Final = f"""{PLATFORM}
   AND (category = '' OR {CATEGORY})"""
 
 
-def chosen(condition: str) -> str:
-    """Only flags of which `condition` holds in v_flag_keys: chosen there before they are folded."""
-    return f"(onset, flag_id) IN (SELECT onset, flag_id FROM v_flag_keys WHERE {condition})"
+def chosen(condition: str, newest: int = 0) -> str:
+    """Only flags of which `condition` holds in v_flag_keys: chosen there before they are folded.
+
+    The `newest` of them, if told; then the condition must be one that never changes in a life.
+    """
+    few = f" GROUP BY onset, flag_id ORDER BY onset DESC, flag_id LIMIT {newest}" if newest else ""
+    return f"(onset, flag_id) IN (SELECT onset, flag_id FROM v_flag_keys WHERE {condition}{few})"
 
 
 _OPEN: Final = f"""state = 'open' AND onset <= $__toTime
@@ -99,7 +103,7 @@ ORDER BY value DESC, rule"""
 def course(lang: Lang) -> str:
     """The grade that a flag had in each step of the panel; no row where there was none."""
     kinds = transformed("entity_type", ENTITY_TYPES, lang)
-    return f"""WITH shown AS (
+    return f"""WITH chosen AS (
     SELECT flag_id, entity_type, entity, onset, grade_rank, state, last_event_time
     FROM v_flags
     WHERE {_WITHIN}
@@ -118,7 +122,7 @@ FROM (
         concat({kinds}, ' ', if(length(entity) = 32, left(entity, 8), entity)) AS name,
         if(time + toIntervalSecond($__interval_s) > onset
             AND (state = 'open' OR time <= last_event_time), grade_rank, 0) AS rank
-    FROM shown
+    FROM chosen
 )
 WHERE rank > 0
 GROUP BY time, name

@@ -189,7 +189,7 @@ LIMIT 200"""
 
 def session_flags(sentence: str) -> str:
     """Flags of the session, its merchant and its streamer."""
-    own = f"""entity IN (
+    own = f"""onset <= $__toTime AND entity IN (
     SELECT arrayJoin([session_id, merchant_pid, streamer_pid])
     FROM v_sessions WHERE {SESSION}
   )"""
@@ -197,7 +197,7 @@ def session_flags(sentence: str) -> str:
     {sentence} AS sentence, flag_id
 FROM v_flags
 WHERE onset <= $__toTime
-  AND {chosen(own)}
+  AND {chosen(own, newest=50)}
 ORDER BY onset DESC, flag_id
 LIMIT 50"""
 

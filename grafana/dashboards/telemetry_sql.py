@@ -92,7 +92,7 @@ _TOTALS: Final = ("batches", "rows", "duplicates", "late_rows", "refused")
 #: spans are wanted, and so reads all 90 days. A running total is subtracted from the one of the
 #: span before, which is in the hour before the range; only of a lane that was silent then are
 #: older rows read.
-COMPLETENESS: Final = f"""(
+_SPANS: Final = f"""(
     SELECT span, platform_id, source, topic,
         {", ".join(f"sum(new_{t}) AS {t}" for t in _TOTALS)}, sum(missing) AS gaps,
         if(batches + gaps = 0, NULL, gaps / (batches + gaps)) AS gap_share,
@@ -130,7 +130,7 @@ def rate(share: str) -> str:
     """A share of the telemetry by platform, worst source first to speak for it."""
     return f"""SELECT toStartOfInterval(span, INTERVAL greatest($__interval_s, 300) second) AS time,
     platform_id, max({share}) AS value
-FROM {COMPLETENESS}
+FROM {_SPANS}
 GROUP BY time, platform_id
 ORDER BY time, platform_id"""
 
@@ -157,7 +157,7 @@ LOST: Final = f"""SELECT sum(gaps) / nullIf(sum(batches) + sum(gaps), 0) AS gap_
     sum(late_rows) / nullIf(sum(rows), 0) AS late_share,
     sum(refused) / nullIf(sum(rows) + sum(refused), 0) AS refused_share,
     sum(duplicates) / nullIf(sum(batches) + sum(duplicates), 0) AS duplicate_share
-FROM {COMPLETENESS}"""
+FROM {_SPANS}"""
 
 #: Alerts a day over the range against the budget (raised 10, critical 1). Every alert counts:
 #: without appeals nobody knows which were false, so this is an upper bound of the false rate.
