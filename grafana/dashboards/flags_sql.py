@@ -25,10 +25,11 @@ def chosen(condition: str, newest: int = 0) -> str:
     return f"(onset, flag_id) IN (SELECT onset, flag_id FROM v_flag_keys WHERE {condition}{few})"
 
 
+_MAYBE_OPEN: Final = chosen("onset <= $__toTime AND maybe_open = 1")
 _OPEN: Final = f"""state = 'open' AND onset <= $__toTime
-  AND {chosen("onset <= $__toTime AND maybe_open = 1")}"""
+  AND {_MAYBE_OPEN}"""
 _WITHIN: Final = f"""onset <= $__toTime AND (state = 'open' OR onset >= $__fromTime)
-  AND {chosen("onset <= $__toTime AND (maybe_open = 1 OR onset >= $__fromTime)")}"""
+  AND (onset >= $__fromTime OR {_MAYBE_OPEN})"""
 # Where no telemetry came there is nothing to judge: the number of flags is unknown, not zero.
 _HEARD: Final = """WITH (
     SELECT 1 FROM v_indicators_cell WHERE $__timeFilter(minute) LIMIT 1

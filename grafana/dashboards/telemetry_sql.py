@@ -88,11 +88,12 @@ _END: Final = "toStartOfFiveMinutes($__toTime) + INTERVAL 5 MINUTE"
 _LOOK_BACK: Final = f"{_BEGIN} - INTERVAL 1 HOUR"
 _LANE: Final = "platform_id, source, topic, kafka_partition"
 _TOTALS: Final = ("batches", "rows", "duplicates", "late_rows", "refused")
+_NEW: Final = "greatest(all_{0} - lagInFrame(all_{0}, 1, 0) OVER w, 0) AS new_{0}"
 #: v_completeness_5m of the range alone: the view takes differences before anyone can say which
 #: spans are wanted, and so reads all 90 days. A running total is subtracted from the one of the
 #: span before, which is in the hour before the range; only of a lane that was silent then are
 #: older rows read.
-_SPANS: Final = f"""(
+SPANS: Final = f"""(
     SELECT span, platform_id, source, topic,
         {", ".join(f"sum(new_{t}) AS {t}" for t in _TOTALS)}, sum(missing) AS gaps,
         if(batches + gaps = 0, NULL, gaps / (batches + gaps)) AS gap_share,
@@ -100,7 +101,7 @@ _SPANS: Final = f"""(
         if(rows = 0, NULL, late_rows / rows) AS late_share
     FROM (
         SELECT span, {_LANE}, missing,
-            {", ".join(f"greatest(all_{t} - lagInFrame(all_{t}, 1, 0) OVER w, 0) AS new_{t}" for t in _TOTALS)}
+            {", ".join(_NEW.format(t) for t in _TOTALS)}
         FROM (
             SELECT toStartOfFiveMinutes(minute) AS span, {_LANE},
                 toInt64(argMax(gaps, minute)) AS missing,
@@ -130,7 +131,7 @@ def rate(share: str) -> str:
     """A share of the telemetry by platform, worst source first to speak for it."""
     return f"""SELECT toStartOfInterval(span, INTERVAL greatest($__interval_s, 300) second) AS time,
     platform_id, max({share}) AS value
-FROM {_SPANS}
+FROM {SPANS}
 GROUP BY time, platform_id
 ORDER BY time, platform_id"""
 
@@ -157,7 +158,7 @@ LOST: Final = f"""SELECT sum(gaps) / nullIf(sum(batches) + sum(gaps), 0) AS gap_
     sum(late_rows) / nullIf(sum(rows), 0) AS late_share,
     sum(refused) / nullIf(sum(rows) + sum(refused), 0) AS refused_share,
     sum(duplicates) / nullIf(sum(batches) + sum(duplicates), 0) AS duplicate_share
-FROM {_SPANS}"""
+FROM {SPANS}"""
 
 #: Alerts a day over the range against the budget (raised 10, critical 1). Every alert counts:
 #: without appeals nobody knows which were false, so this is an upper bound of the false rate.

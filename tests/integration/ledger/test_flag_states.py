@@ -114,20 +114,26 @@ def test_what_mutes_a_flag_is_a_silence_over_its_opening(client: Any) -> None:
 def test_choosing_flags_first_loses_none(client: Any) -> None:
     later = f"onset >= toDateTime({round((NOW - timedelta(days=9)).timestamp())})"
     for exact, first in (
-        ("state = 'open'", "maybe_open = 1"),
-        (f"(state = 'open' OR {later})", f"(maybe_open = 1 OR {later})"),
-        ("entity IN ('e1', 'e2')", "entity IN ('e1', 'e2')"),
+        ("state = 'open'", chosen("maybe_open = 1")),
+        (f"(state = 'open' OR {later})", f"({later} OR {chosen('maybe_open = 1')})"),
+        ("entity IN ('e1', 'e2')", chosen("entity IN ('e1', 'e2')")),
     ):
         plain = f"SELECT flag_id FROM v_flags WHERE {exact} "
-        found = client.execute(f"{plain} AND {chosen(first)} ORDER BY flag_id")
+        found = client.execute(f"{plain} AND {first} ORDER BY flag_id")
         assert found == client.execute(f"{plain} ORDER BY flag_id")
         assert 0 < len(found) < FLAGS
+    plain = "SELECT flag_id FROM v_flags WHERE entity = 'e3' "
+    few = chosen("entity = 'e3'", newest=9)
+    newest = client.execute(f"{plain} AND {few} ORDER BY onset")
+    all_of_it = client.execute(f"{plain} ORDER BY onset")
+    assert newest == all_of_it[-9:]
 
 
 def test_a_replay_of_everything_changes_nothing(client: Any) -> None:
     query = "SELECT * FROM v_flags ORDER BY flag_id"
     before = client.execute(query)
-    client.execute("INSERT INTO flag_events SETTINGS insert_deduplicate = 0 SELECT * FROM flag_events")
+    again = "SETTINGS insert_deduplicate = 0 SELECT * FROM flag_events"
+    client.execute(f"INSERT INTO flag_events {again}")
     assert client.execute(query) == before
     client.execute("OPTIMIZE TABLE flags FINAL")
     client.execute("OPTIMIZE TABLE silences FINAL")
