@@ -101,12 +101,11 @@ DROP VIEW v_silences;
 -- F11, by platform: from onset to its end (2100 where it is still open).
 CREATE VIEW v_silences AS
 SELECT
-    flag_id, any(silent_platform) AS silent_platform, any(silent_type) AS silent_type,
-    toString(any(silent_entity)) AS silent_entity, onset AS since,
-    if(max(over_event_time) = toDateTime64(0, 3, 'UTC'), toDateTime64('2100-01-01 00:00:00', 3, 'UTC'),
-        toDateTime64(max(over_event_time), 3, 'UTC')) AS until
-FROM silences
-GROUP BY flag_id, onset;
+    flag_id, toLowCardinality(toString(silent_platform)) AS silent_platform,
+    toLowCardinality(toString(silent_type)) AS silent_type, toString(silent_entity) AS silent_entity, onset AS since,
+    if(over_event_time = toDateTime64(0, 3, 'UTC'), toDateTime64('2100-01-01 00:00:00', 3, 'UTC'),
+        toDateTime64(over_event_time, 3, 'UTC')) AS until
+FROM silences FINAL;
 
 -- To choose flags by what never changes in their life, without folding it: a flag may be there several times. Where
 -- maybe_open is 0 in any row it is over; a look at v_flags, which is exact, follows.
