@@ -1,4 +1,5 @@
 -- Flags as they stand, kept as a table: three years of events are too many to fold at every look of a dashboard.
+-- The id of a flag names its onset, so (onset, flag_id) is one flag.
 -- Every column is the same however often an event is inserted, in whatever order: a replay changes nothing.
 --
 -- It differs from folding `flag_events FINAL` in one case only: where a rewrite of an event after a crash (same flag,
