@@ -68,7 +68,7 @@ def _write(at: Target, partial: Path, say: Say) -> Manifest:
         number = applied_number(db, at.clickhouse_database)
         if number == 0:
             raise StackError(f"ClickHouse has no database {at.clickhouse_database} of ours")
-        some = tables.tables(db)
+        some = tables.kept(db)
         files = [one for table in some for one in _keep_table(at, db, table, partial, cut, say)]
     # 3. What says that the rest is whole comes last.
     found = Manifest(

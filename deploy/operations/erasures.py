@@ -44,6 +44,8 @@ KEEP = {
     "rollup_runs": "when roll-ups ran; nothing of a platform",
     "completeness": "counts of batches and rows by source; no session, no pseudonym",
     "flag_events": "record of what was decided, kept 3 years; names its entity by pseudonym only",
+    "flags": "the same as flag_events, by flag; names its entity by pseudonym only",
+    "silences": "the same as flag_events, of F11; names its entity by pseudonym only",
     "corrections": "a platform's statement on what it sent, kept 3 years; no pseudonym",
     "ledger": "decisions about flags, kept 3 years; one entry less would break the chain",
     "access_log": "who of the agencies and platforms looked at what, kept 3 years; no pseudonym",

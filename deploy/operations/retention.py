@@ -32,6 +32,8 @@ DECLARED = {
     "hour_cell": 2 * 365,
     "day_cell": 2 * 365,
     "flag_events": 3 * 365,
+    "flags": 3 * 365,
+    "silences": 3 * 365,
     "corrections": 3 * 365,
     "erasures": 3 * 365,
     "ledger": 3 * 365,

@@ -22,6 +22,9 @@ from pipelines.warehouse.migrate import LEDGER
 
 _PATIENCE_S = 3600
 _CHUNK = 1 << 20
+#: Filled by a materialized view from `flag_events`: a backup has no need of them, and a restore,
+#: which inserts `flag_events`, fills them again.
+DERIVED = frozenset({"flags", "silences"})
 
 
 def client(at: Target, database: str | None = None) -> Client:
@@ -63,6 +66,11 @@ def tables(db: Client) -> list[Table]:
         {"l": LEDGER},
     )
     return [Table(n, e, frozenset(c), "version" in c) for n, e, c in rows]
+
+
+def kept(db: Client) -> list[Table]:
+    """The tables that a backup holds."""
+    return [t for t in tables(db) if t.name not in DERIVED]
 
 
 def parts_of(db: Client, table: Table) -> list[str]:

@@ -14,7 +14,22 @@ from grafana.dashboards.text import Lang, Text
 # Flags know no district; a platform-level flag has no category and shows under every one.
 FLAG_FILTER: Final = f"""{PLATFORM}
   AND (category = '' OR {CATEGORY})"""
-_WITHIN: Final = "onset <= $__toTime AND (state = 'open' OR onset >= $__fromTime)"
+
+
+def chosen(condition: str, newest: int = 0) -> str:
+    """Only flags of which `condition` holds in v_flag_keys: chosen there before they are folded.
+
+    The `newest` of them, if told; then the condition must be one that never changes in a life.
+    """
+    few = f" GROUP BY onset, flag_id ORDER BY onset DESC, flag_id LIMIT {newest}" if newest else ""
+    return f"(onset, flag_id) IN (SELECT onset, flag_id FROM v_flag_keys WHERE {condition}{few})"
+
+
+_MAYBE_OPEN: Final = chosen("onset <= $__toTime AND maybe_open = 1")
+_OPEN: Final = f"""state = 'open' AND onset <= $__toTime
+  AND {_MAYBE_OPEN}"""
+_WITHIN: Final = f"""onset <= $__toTime AND (state = 'open' OR onset >= $__fromTime)
+  AND (onset >= $__fromTime OR {_MAYBE_OPEN})"""
 # Where no telemetry came there is nothing to judge: the number of flags is unknown, not zero.
 _HEARD: Final = """WITH (
     SELECT 1 FROM v_indicators_cell WHERE $__timeFilter(minute) LIMIT 1
@@ -26,7 +41,7 @@ SELECT
     if(heard = 1, countIf(grade = 'raised'), NULL) AS raised,
     if(heard = 1, countIf(grade = 'watch'), NULL) AS watch
 FROM v_flags
-WHERE state = 'open' AND onset <= $__toTime
+WHERE {_OPEN}
   AND {FLAG_FILTER}"""
 
 #: What became of the flags that began in the range.
@@ -49,28 +64,42 @@ GROUP BY time, grade
 ORDER BY time, grade"""
 
 
+def _rows(columns: str, wanted: str, order: str, limit: int) -> str:
+    """The first flags in an order: found without their words, which are read of these alone."""
+    return f"""SELECT {columns}
+FROM v_flags
+WHERE (onset, flag_id) IN (
+    SELECT onset, flag_id
+    FROM v_flags
+    WHERE {wanted}
+      AND {FLAG_FILTER}
+    ORDER BY {order}
+    LIMIT {limit}
+  )
+ORDER BY {order}"""
+
+
 def flags(sentence: str, extra: str = "1 = 1", limit: int = 100) -> str:
     """Flags that began in the range or are still open, the gravest open ones first."""
-    return f"""SELECT grade, state, onset, platform_id, entity_type, entity, observed, expected,
-    {sentence} AS sentence, flag_id
-FROM v_flags
-WHERE {_WITHIN}
-  AND {extra}
-  AND {FLAG_FILTER}
-ORDER BY state = 'open' DESC, grade_rank DESC, onset DESC, flag_id
-LIMIT {limit}"""
+    return _rows(
+        f"""grade, state, onset, platform_id, entity_type, entity, observed, expected,
+    {sentence} AS sentence, flag_id""",
+        f"{_WITHIN}\n      AND {extra}",
+        "state = 'open' DESC, grade_rank DESC, onset DESC, flag_id",
+        limit,
+    )
 
 
 def evidence(lang: Lang) -> str:
     """What crossed what, for each flag, and the flag that mutes it."""
-    return f"""SELECT rule, grade, state, muted, onset, opened_event_time, last_event_time,
+    return _rows(
+        f"""rule, grade, state, muted, onset, opened_event_time, last_event_time,
     entity_type, entity, observed, expected, exposure, score, threshold,
-    window_s / 60 AS window_min, sentence_{lang} AS sentence, flag_id
-FROM v_flags
-WHERE {_WITHIN}
-  AND {FLAG_FILTER}
-ORDER BY onset DESC, flag_id
-LIMIT 200"""
+    window_s / 60 AS window_min, sentence_{lang} AS sentence, flag_id""",
+        _WITHIN,
+        "onset DESC, flag_id",
+        200,
+    )
 
 
 def by_rule(names: dict[str, tuple[str, str]], lang: Lang) -> str:

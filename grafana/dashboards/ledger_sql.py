@@ -1,5 +1,7 @@
 """SQL over the ledger: levels, acknowledgements, appeals and what became of them."""
 
+# ruff: noqa: S608 - SQL assembled from constants of this package; nothing a user typed gets here
+
 from __future__ import annotations
 
 from typing import Final
@@ -8,8 +10,13 @@ from grafana.dashboards.labels import FILE_STATES
 from grafana.dashboards.sql import PLATFORM, transformed
 from grafana.dashboards.text import Lang
 
+# A file is made of its flag's entries; those of the range are found by the entry that opened them.
 _FILES: Final = f"""FROM v_flag_files
 WHERE opened_at >= $__fromTime AND opened_at <= $__toTime
+  AND flag_id IN (
+    SELECT flag_id FROM v_ledger
+    WHERE kind = 'opened' AND at >= $__fromTime AND at <= $__toTime
+  )
   AND {PLATFORM}"""
 
 #: I21 (by 30 days: v_ledger_appeals) and the times that matter, of the files opened in the range.

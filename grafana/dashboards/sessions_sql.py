@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from grafana.dashboards.flags_sql import chosen
 from grafana.dashboards.sql import WHO, ZONE, named
 from grafana.dashboards.text import Lang
 from pipelines.core.catalog import NIGHT_HOURS
@@ -188,14 +189,15 @@ LIMIT 200"""
 
 def session_flags(sentence: str) -> str:
     """Flags of the session, its merchant and its streamer."""
+    own = f"""onset <= $__toTime AND entity IN (
+    SELECT arrayJoin([session_id, merchant_pid, streamer_pid])
+    FROM v_sessions WHERE {SESSION}
+  )"""
     return f"""SELECT grade, state, onset, entity_type, entity, observed, expected,
     {sentence} AS sentence, flag_id
 FROM v_flags
 WHERE onset <= $__toTime
-  AND entity IN (
-    SELECT arrayJoin([session_id, merchant_pid, streamer_pid])
-    FROM v_sessions WHERE {SESSION}
-  )
+  AND {chosen(own, newest=50)}
 ORDER BY onset DESC, flag_id
 LIMIT 50"""
 

@@ -18,8 +18,8 @@ def tables(client: Any, database: str) -> dict[str, str]:
 
 def declared() -> set[str]:
     steps = plan(load(), 0, None)
-    made = [s.split()[2] for step in steps for s in step.statements() if s.startswith("CREATE")]
-    return set(made)
+    made = [s for step in steps for s in step.statements() if s.startswith("CREATE")]
+    return {s.replace("MATERIALIZED ", "").split()[2] for s in made}
 
 
 def test_forward_back_and_forward_again(clickhouse: Any, database: str) -> None:

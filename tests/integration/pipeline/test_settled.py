@@ -401,14 +401,17 @@ def test_completeness_by_five_minutes_adds_up(reader: Client) -> None:
 
 
 def test_a_flag_that_opens_in_a_silence_is_muted_and_says_by_what(reader: Client) -> None:
+    onsets: dict[str, int] = {}
+
     def put(name: str, event: str, kind: str, entity: str, platform: str, minute: int) -> None:
         at = START + minute * MINUTE
+        onset = onsets.setdefault(name, at)  # the id of a flag names it: all its events have it
         reader.execute(
             "INSERT INTO flag_events (flag_id, event, grade, rule, entity_type, entity, "
             "platform_id, onset, event_time, decided_at) SELECT %(n)s, %(e)s, 'raised', "
-            "substring(%(n)s, 1, 3), %(k)s, %(i)s, %(p)s, fromUnixTimestamp64Milli(%(t)s), "
+            "substring(%(n)s, 1, 3), %(k)s, %(i)s, %(p)s, fromUnixTimestamp64Milli(%(o)s), "
             "fromUnixTimestamp64Milli(%(t)s), now()",
-            {"n": name, "e": event, "k": kind, "i": entity, "p": platform, "t": at},
+            {"n": name, "e": event, "k": kind, "i": entity, "p": platform, "t": at, "o": onset},
         )
 
     put("F11:gap", "opened", "platform", "quiet", "quiet", 10)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from deploy.errors import UsageError
-from deploy.operations import changelog, erasures, retention
+from deploy.operations import changelog, erasures, retention, tables
 from deploy.operations.backup import pack, unpack
 from deploy.operations.changelog import Checkpoint, Raw, checkpoint_of, lanes
 from deploy.operations.doctor import FREE_SHARE, _free
@@ -32,6 +32,11 @@ def tables_declared() -> set[str]:
 def test_of_each_table_it_is_said_whether_an_erasure_reaches_it() -> None:
     assert tables_declared() == erasures.ERASE.keys() | erasures.KEEP.keys()
     assert not erasures.ERASE.keys() & erasures.KEEP.keys()
+
+
+def test_a_backup_leaves_out_what_a_view_fills_again_and_nothing_else() -> None:
+    sql = "\n".join(m.up for m in load())
+    assert set(re.findall(r"CREATE MATERIALIZED VIEW \w+ TO (\w+)", sql)) == tables.DERIVED
 
 
 def test_each_table_has_the_retention_that_is_declared() -> None:
