@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -64,10 +65,11 @@ class RunningGateway:
         try:  # the listener, whatever it speaks
             with httpx.Client(trust_env=False, verify=False) as client:  # noqa: S501
                 client.get(f"http://127.0.0.1:{self.metrics_port}/metrics", timeout=2)
-                if self.scheme == "https":
+                if self.scheme == "https":  # the metrics may be there before the listener
+                    socket.create_connection(("127.0.0.1", self.port), 2).close()
                     return True
                 return client.get(self.url + "/healthz", timeout=2).status_code == 200
-        except httpx.HTTPError:
+        except (httpx.HTTPError, OSError):
             return False
 
     @property
