@@ -59,6 +59,8 @@ HOLE_EXIT_S = 60.0
 MINUTES_PER_COMMIT = 120
 POSITIONS_EVERY_S = 5.0
 ENDS_EVERY_S = 5.0
+# A stop waits so long for the commits that run: with Kafka away they would take for ever.
+FINISH_S = 10.0
 # Handing over a record takes the consumer several turns of the event loop, and a fold takes one:
 # without some turns in between a complaint would come in as slowly as viewers are folded. What
 # the consumer has fetched is taken in whole; that is a batch at most, and then lanes are paused.
@@ -103,6 +105,7 @@ class Worker:
         self.owned = Owned(self, {"fold": self._fold_stage, "rollup": self._rollup_stage}, tables)
         follow_decisions(self.app, self.warehouse, self.owned)
         self._rounds = Rounds(self.app.add_future)
+        self.app.finish = partial(self._rounds.end, FINISH_S)
         self._read("fold", telemetry)
         self._read("rollup", self._cells)
         for task in (self._fold_all, self._flush_raw, self._commit_all, self._look_all):
