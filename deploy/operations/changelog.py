@@ -17,7 +17,7 @@ from kafka import KafkaProducer, TopicPartition
 from deploy.errors import StackError
 from deploy.operations.target import Target, consumer
 from pipelines.agents.stage import epoch_of, version_of
-from pipelines.agents.store import Key, StateStore
+from pipelines.agents.store import IncompleteCopyError, Key, StateStore
 from pipelines.core.partials import CELLS_TOPIC
 from pipelines.topics import FOLD_STATE, ROLLUP_STATE, changelog
 from schemas.telemetry import TOPICS
@@ -114,7 +114,7 @@ class Raw:
 
 
 def checkpoint_of(raw: Raw) -> Checkpoint | None:
-    """None where no checkpoint was ever made. Raises KeyError where an entry is not whole."""
+    """None where no checkpoint was ever made. Raises IncompleteCopyError: an entry is not whole."""
     store = StateStore(raw)
     found = store.checkpoint()
     if found is None:
@@ -122,9 +122,9 @@ def checkpoint_of(raw: Raw) -> Checkpoint | None:
     head, entries = found
     newest = store.newest_head()
     for name in set(head["names"]) - set(entries):
-        # An entry that is gone altogether was outdated; one that is there in part is being written.
-        if newest is not None and raw.get(Key(name, newest[0], 0).encode()) is not None:
-            raise KeyError(name)
+        # An entry that is gone altogether was outdated.
+        if newest is not None and store.partly(name, newest[0]):
+            raise IncompleteCopyError(name)
     return Checkpoint(raw.epoch(), head, entries)
 
 
@@ -143,7 +143,7 @@ def read(at: Target, lane: Lane, deadline_s: float = _PATIENCE_S) -> tuple[Raw, 
             _read_to_end(client, topic, raw, deadline)
             try:
                 return raw, checkpoint_of(raw)
-            except KeyError as error:
+            except IncompleteCopyError as error:
                 if time.monotonic() > deadline:
                     raise StackError(f"the checkpoint of {lane} lacks {error}") from None
 

@@ -3,6 +3,9 @@
 A worker that was paused and wakes up can still write. So each owner of a partition has a fence,
 (epoch, generation) in one number, higher than any before it, and writes under keys of its own.
 What it needs of an older owner it writes again at load; from then on nobody else can touch it.
+
+An entry of one piece is written over in one record. One of several is not: it has two places that
+take turns, so that a write that a crash cuts off leaves what was there before.
 """
 
 from __future__ import annotations
@@ -12,6 +15,7 @@ import struct
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import count
 from typing import Any, NamedTuple, Protocol
 
 import faust
@@ -27,6 +31,8 @@ Event = EventT[Any]
 _HEAD = struct.Struct("<QQHH")
 """fence, serial of the write, number of pieces, this piece"""
 HEAD = "head"
+_SECOND = 10_000
+"""The first piece of the second place; an entry has fewer pieces."""
 
 
 class IncompleteCopyError(Exception):
@@ -121,6 +127,7 @@ class StateStore:
     def __init__(self, table: Table) -> None:
         self._table = table
         self._serial = 0
+        self._places: dict[tuple[str, int], int] = {}
         self._sent: list[Any] = []
 
     def newest_head(self) -> tuple[int, bytes] | None:
@@ -155,44 +162,66 @@ class StateStore:
 
     def _lost(self, head: dict[str, Any], fence: int, absent: set[str]) -> set[str]:
         """Entries that must be there. What no window reaches is removed behind the head that still
-        names it; one that was being written over can be cut off in the middle; and another
-        version has rules of its own."""
-        if head.get("state_version") != STATE_VERSION:
+        names it; before version 5 one that was being written over could be cut off in the middle;
+        and what is older still has rules of its own."""
+        version = head.get("state_version")
+        if version not in (4, STATE_VERSION):
             return set()
         absent = absent - outdated(absent, head["closed_through"])
-        return {n for n in absent if self._table.get(Key(n, fence, 0).encode()) is None}
+        return {n for n in absent if version == STATE_VERSION or not self.partly(n, fence)}
+
+    def partly(self, name: str, fence: int) -> bool:
+        """Whether a first piece of the entry is there."""
+        return any(self._piece(name, fence, place) is not None for place in (0, _SECOND))
 
     def read(self, name: str, fence: int) -> bytes | None:
-        """The entry that the owner with `fence` wrote; None when it is not whole."""
-        first = self._table.get(Key(name, fence, 0).encode())
+        """The entry that the owner with `fence` wrote last; None when it is nowhere whole."""
+        found = [self._whole(name, fence, place) for place in (0, _SECOND)]
+        whole = [one for one in found if one is not None]
+        return max(whole)[1] if whole else None
+
+    def _whole(self, name: str, fence: int, place: int) -> tuple[int, bytes] | None:
+        """(serial, value) of what stands at one place; None where it is not whole."""
+        first = self._piece(name, fence, place)
         if first is None:
             return None
-        _, serial, count, _ = _HEAD.unpack_from(first)
+        _, serial, of, _ = _HEAD.unpack_from(first)
         parts = [first[_HEAD.size :]]
-        for i in range(1, count):
-            part = self._table.get(Key(name, fence, i).encode())
+        for i in range(1, of):
+            part = self._piece(name, fence, place + i)
             # A write that was cut off by a crash is no entry.
-            if part is None or _HEAD.unpack_from(part)[:3] != (fence, serial, count):
+            if part is None or _HEAD.unpack_from(part)[:3] != (fence, serial, of):
                 return None
             parts.append(part[_HEAD.size :])
-        return b"".join(parts)
+        return serial, b"".join(parts)
+
+    def _piece(self, name: str, fence: int, piece: int) -> bytes | None:
+        return self._table.get(Key(name, fence, piece).encode())
 
     def write(self, name: str, fence: int, value: bytes) -> None:
-        """Put the entry under `fence`."""
+        """Put the entry under `fence`; what it was is there until all of this one is."""
         self._serial += 1
         parts = list(pieces(value))
+        last = self._places.get((name, fence))
+        place = last or 0
+        if len(parts) > 1 and last is not None:
+            place = _SECOND - last
+        self._places[name, fence] = place
         for i, part in enumerate(parts):
             head = _HEAD.pack(fence, self._serial, len(parts), i)
-            self._table[Key(name, fence, i).encode()] = head + part
+            self._table[Key(name, fence, place + i).encode()] = head + part
         self._note_sent()
 
     def remove(self, names: set[str], fence: int) -> None:
         """Forget entries of one owner."""
         for name in names:
-            first = self._table.get(Key(name, fence, 0).encode())
-            for i in range(0 if first is None else _HEAD.unpack_from(first)[2]):
-                if self._table.get(Key(name, fence, i).encode()) is not None:
-                    del self._table[Key(name, fence, i).encode()]
+            self._places.pop((name, fence), None)
+            for place in (0, _SECOND):
+                # As far as there are any: an entry may have been longer once.
+                for piece in count(place):
+                    if self._piece(name, fence, piece) is None:
+                        break
+                    del self._table[Key(name, fence, piece).encode()]
         self._note_sent()
 
     def remove_others(self, fence: int) -> None:

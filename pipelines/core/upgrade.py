@@ -13,6 +13,9 @@ take the state back: it would read the reviews again, and could not read the ses
 
 Version 4: the second stage keeps the counts of a minute by level, not of merchants alone; both have
 rules beside F01, which begin afresh where an older version did not know them.
+
+Version 5: an entry of several pieces has two places that take turns (`pipelines/agents/store.py`).
+A worker of version 4 knows the first alone, so it must not take the state back.
 """
 
 from __future__ import annotations
@@ -26,7 +29,7 @@ import numpy as np
 from pipelines.core import blob
 from pipelines.core.rolling import RING_HOURS, RING_MINUTES
 
-STATE_VERSION = 4
+STATE_VERSION = 5
 Head = dict[str, Any]
 Entries = dict[str, bytes]
 Upgrade = Callable[[Head, Entries], tuple[Head, Entries]]
@@ -79,7 +82,8 @@ def _ring_slots_to_numbers(head: Head, entries: Entries) -> tuple[Head, Entries]
 
 
 def _as_it_is(head: Head, entries: Entries) -> tuple[Head, Entries]:
-    """2 to 3, and 3 to 4 of the first stage: what came is optional."""
+    """2 to 3, and 3 to 4 of the first stage: what came is optional. 4 to 5: only the store's places
+    are others."""
     return head, entries
 
 
@@ -110,8 +114,8 @@ def _counts_by_level(head: Head, entries: Entries) -> tuple[Head, Entries]:
 
 
 UPGRADES: Mapping[str, Mapping[int, Upgrade]] = {
-    "fold": {1: _ring_slots_to_numbers, 2: _as_it_is, 3: _as_it_is},
-    "rollup": {1: _ring_slots_to_numbers, 2: _as_it_is, 3: _counts_by_level},
+    "fold": {1: _ring_slots_to_numbers, 2: _as_it_is, 3: _as_it_is, 4: _as_it_is},
+    "rollup": {1: _ring_slots_to_numbers, 2: _as_it_is, 3: _counts_by_level, 4: _as_it_is},
 }
 """Stage -> version -> the step from that version to the next."""
 

@@ -16,7 +16,7 @@ from deploy.operations.changelog import Checkpoint, Raw, checkpoint_of, lanes
 from deploy.operations.doctor import FREE_SHARE, _free
 from deploy.shanghai import shown
 from pipelines.agents.stage import version_of
-from pipelines.agents.store import Key, StateStore
+from pipelines.agents.store import IncompleteCopyError, Key, StateStore
 from pipelines.topics import AUDIT_TOPIC, DAY_MS, LEDGER_TOPIC, bounds_ms, specs
 from pipelines.warehouse.migrate import Step, load
 
@@ -121,7 +121,7 @@ def test_a_checkpoint_is_read_as_a_worker_wrote_it_and_packed_and_unpacked(tmp_p
 def test_an_entry_that_is_not_whole_is_noticed() -> None:
     raw = stored(checkpoint())
     del raw.values[Key("big", version_of(3, 4), 1).encode()]
-    with pytest.raises(KeyError, match="big"):
+    with pytest.raises(IncompleteCopyError, match="big"):
         checkpoint_of(raw)
     assert checkpoint_of(Raw()) is None
 

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pytest
 
 from pipelines.agents.stage import Record
-from pipelines.core import partials
+from pipelines.core import blob, partials
 from schemas.batch import encode
 from schemas.identity import BatchHeader, BatchIdentity, Supersedes, to_headers
 from schemas.telemetry import ARROW, SampleType
@@ -192,6 +192,20 @@ def test_a_crash_at_every_single_effect() -> None:
 def test_crash_after_crash(seed: int) -> None:
     rng = random.Random(seed)
     faults = [Faults(rng.randint(1, 150), rng.random() < 0.5) for _ in range(rng.randint(2, 6))]
+    world = fresh()
+    run(world, faults, seed)
+    check(world)
+
+
+@pytest.mark.parametrize("seed", range(100, 110))
+def test_crash_after_crash_where_every_entry_has_pieces(
+    seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An entry cut off in the middle of being written over is still what it was."""
+    monkeypatch.setattr(blob, "MAX_PIECE", 300)
+    rng = random.Random(seed)
+    total = count_effects(seed)
+    faults = [Faults(rng.randint(1, total), rng.random() < 0.5) for _ in range(rng.randint(2, 6))]
     world = fresh()
     run(world, faults, seed)
     check(world)
