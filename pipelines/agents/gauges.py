@@ -32,7 +32,7 @@ def signs(worker: Worker, now_s: float) -> Signs:
         kafka_at=worker.ends.answered_at,
         warehouse_away=worker.warehouse.failing,
         crowded=worker.raw.pending_rows > worker.settings.max_pending_rows,
-        generation=worker.generation(),
+        generation=worker.outlet.generation(),
         rebalancing=worker.app.rebalancing,
         loading=sum(worker.owned.get(key) is None for key, n in unread.items() if n),
     )
@@ -51,7 +51,7 @@ def measure(worker: Worker, now_s: float) -> None:
         count = sum(one.stage.name == stage for one in worker.owned.values())
         instruments.partitions.labels(stage).set(count)
     instruments.pending_rows.set(worker.raw.pending_rows)
-    instruments.generation.set(worker.generation())
+    instruments.generation.set(worker.outlet.generation())
     instruments.live.set(worker.health.stuck(now) is None)
     instruments.progress_age.set(worker.health.standstill(now))
     ready = worker.health.not_ready(now) is None

@@ -56,7 +56,7 @@ class Owned:
     def get(self, key: Key) -> Partition | None:
         """The partition, if it is loaded and of the group's generation."""
         found = self._loaded.get(key)
-        if found is None or found.generation != self._worker.generation():
+        if found is None or found.generation != self._worker.outlet.generation():
             return None
         return found
 
@@ -100,7 +100,8 @@ class Owned:
         worker, (name, number) = self._worker, key
         generation = event.message.generation_id or 0
         stage = self._stages[name](number)
-        partition = Partition(number, generation, stage, StateStore(self._tables[name]), worker)
+        store = StateStore(self._tables[name])
+        partition = Partition(number, generation, stage, store, worker.outlet)
         tps = {topic: TP(topic, number) for topic in stage.topics}
         # What must not come back has to be known before anything is restored.
         stage.erased = await erasures(worker.warehouse)
@@ -128,8 +129,8 @@ class Owned:
                 "the copy of the state lacks entries; read from Kafka instead",
                 stage=name, partition=number, entries=str(error),
             )  # fmt: skip
-            store: Any = self._tables[name].data
-            shutil.rmtree(store.partition_path(number), ignore_errors=True)
+            copy: Any = self._tables[name].data
+            shutil.rmtree(copy.partition_path(number), ignore_errors=True)
             os._exit(EX_TEMPFAIL)
         except UnknownStateError as error:
             log.error("cannot take the partition over, ending", reason=str(error))

@@ -7,7 +7,6 @@ so that flags do not wait; each partition commits whenever something can be clos
 
 from __future__ import annotations
 
-import json
 import os
 import time
 from collections.abc import Awaitable, Callable
@@ -16,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import structlog
-from aiokafka.errors import KafkaError
 from faust.types import TP
 from mode.supervisors import CrashingSupervisor
 
@@ -28,7 +26,7 @@ from pipelines.agents.fold import FoldStage
 from pipelines.agents.gauges import measure
 from pipelines.agents.health import Health, HealthPolicy
 from pipelines.agents.intake import Intake, lane_of
-from pipelines.agents.membership import confirmed
+from pipelines.agents.outlet import WorkerOutlet
 from pipelines.agents.owned import Key, Owned
 from pipelines.agents.pages import add_pages
 from pipelines.agents.partition import Moved, Partition
@@ -36,21 +34,16 @@ from pipelines.agents.records import record_of
 from pipelines.agents.rollup import RollupStage
 from pipelines.agents.rounds import Rounds
 from pipelines.agents.signers import signers_of
-from pipelines.agents.stage import Record, Stage
+from pipelines.agents.stage import Stage
 from pipelines.agents.store import Event
 from pipelines.calibration import calibrated
-from pipelines.core.columns import TableColumns
 from pipelines.core.detect import DEFAULT_POLICY
-from pipelines.core.flags import FlagEvent
 from pipelines.core.fold.clock import ClockPolicy
 from pipelines.core.mailbox import Lane
 from pipelines.instruments import Instruments
 from pipelines.season import seasonal
 from pipelines.settings import Settings
-from pipelines.sinks.flags import flag_columns
-from pipelines.sinks.raw import RawRows
-from pipelines.sinks.warehouse import Warehouse
-from pipelines.topics import FLAGS_TOPIC, FOLD_STATE, ROLLUP_STATE
+from pipelines.topics import FOLD_STATE, ROLLUP_STATE
 from schemas.telemetry import SampleType
 
 log = structlog.get_logger()
@@ -68,7 +61,7 @@ TURNS_PER_FOLD = 6
 
 
 class Worker:
-    """State of the process, and the outlet that the partitions write through."""
+    """State of the process: what is read, folded, looked at and committed, and when."""
 
     def __init__(
         self,
@@ -83,11 +76,9 @@ class Worker:
         self._signers = signers_of(settings, self.instruments)
         self._spikes = calibrated(DEFAULT_POLICY, settings.calibration_file)
         self._season = seasonal(settings.season_file)
-        self.warehouse = Warehouse(settings, self.instruments, threads=3)
-        # Flags have a connection of their own: they do not queue behind rows.
-        self._express = Warehouse(settings, self.instruments, threads=1)
-        self.raw = RawRows(self.warehouse)
         self.app = make_app(settings, name, state_dir, http_port)
+        self.outlet = WorkerOutlet(self.app, settings, self.instruments)
+        self.warehouse, self.raw = self.outlet.warehouse, self.outlet.raw
         self.ends = Ends(self.app)
         self.health = Health(health or HealthPolicy())
         self.intake = Intake(self.app, self.instruments, settings.mailbox_mb * 1_000_000)
@@ -95,9 +86,6 @@ class Worker:
         self.start_seconds: float | None = None
         self._waiting: dict[Key, set[str]] = {}
         telemetry = self.app.topic(*(t.topic for t in SampleType), **RAW_TOPIC)
-        self._cells = self.app.topic(RollupStage.topics[0], **RAW_TOPIC)
-        self._flags = self.app.topic(FLAGS_TOPIC, **RAW_TOPIC)
-        self._dead = {t.dlq_topic: self.app.topic(t.dlq_topic, **RAW_TOPIC) for t in SampleType}
         tables = {
             "fold": state_table(self.app, FOLD_STATE, settings.partitions),
             "rollup": state_table(self.app, ROLLUP_STATE, 1),
@@ -107,7 +95,7 @@ class Worker:
         self._rounds = Rounds(self.app.add_future)
         self.app.finish = partial(self._rounds.end, FINISH_S)
         self._read("fold", telemetry)
-        self._read("rollup", self._cells)
+        self._read("rollup", self.outlet.cells)
         for task in (self._fold_all, self._flush_raw, self._commit_all, self._look_all):
             self.app.task(task)
         add_pages(self.app, self)
@@ -137,7 +125,7 @@ class Worker:
     def _read(self, name: str, topic: Any) -> None:
         async def agent(stream: Any) -> None:
             async for event in stream.noack().events():
-                if event.message.generation_id == self.generation():
+                if event.message.generation_id == self.outlet.generation():
                     self.intake.offer(event)
 
         self.app.agent(topic, name=name, concurrency=1, supervisor_strategy=CrashingSupervisor)(
@@ -155,7 +143,7 @@ class Worker:
 
     def _may_fold(self, lane: Lane, event: Event) -> bool:
         """Whether the record at the head of a lane may be folded now; loads what is not loaded."""
-        if event.message.generation_id != self.generation():
+        if event.message.generation_id != self.outlet.generation():
             return True  # and is then let go
         key = self.owned.key_of(lane.topic, lane.partition)
         found = self.owned.get(key)
@@ -206,8 +194,8 @@ class Worker:
         generation, asked = 0, 0.0
         while not self.app.should_stop:
             await self.app.sleep(self.settings.tick_s)
-            if generation != self.generation():
-                generation, asked = self.generation(), 0.0
+            if generation != self.outlet.generation():
+                generation, asked = self.outlet.generation(), 0.0
                 self._new_generation(generation)
             if time.monotonic() - asked >= ENDS_EVERY_S:
                 asked = time.monotonic()
@@ -256,63 +244,3 @@ class Worker:
                 self.instruments.holes.inc()
                 self.intake.clear(lane_of(name, one.number))
                 await self.app.consumer.seek(TP(name, one.number), topic.position.next)
-
-    # -- the outlet of the partitions ---------------------------------------------------------
-
-    def generation(self) -> int:
-        """Generation of the consumer group that this process belongs to now."""
-        return int(self.app.consumer_generation_id)
-
-    async def confirm(self, generation: int) -> None:
-        """Raise Moved unless the group's coordinator says that the generation is the current."""
-        if not await confirmed(self.app, generation):
-            raise Moved
-
-    async def store(self, table: str, columns: TableColumns) -> int:
-        """Rows into ClickHouse; returns when they are acknowledged."""
-        return await self.warehouse.store(table, columns)
-
-    async def send(self, topic: str, messages: list[bytes], partition: int) -> None:
-        """Messages to the next stage; returns when Kafka has them all."""
-        if topic != RollupStage.topics[0]:
-            raise ValueError(f"no way to {topic}")
-        await self._acknowledged(
-            [await self._cells.send(value=value, partition=partition) for value in messages]
-        )
-
-    async def dead_letter(self, topic: str, record: Record, reasons: list[str]) -> None:
-        """The original bytes and headers, with where they stood and why they were refused."""
-        headers = [(k, v if v is not None else b"") for k, v in record.headers] + [
-            ("dlq_topic", record.topic.encode()),
-            ("dlq_partition", str(record.partition).encode()),
-            ("dlq_offset", str(record.offset).encode()),
-            ("dlq_reason", "; ".join(reasons[:20]).encode()[:4000]),
-            ("dlq_refused_rows", str(len(reasons)).encode()),
-        ]
-        sent = await self._dead[topic].send(value=record.value or b"", headers=headers)
-        await self._acknowledged([sent])
-
-    async def emit(self, flags: list[FlagEvent], version: int) -> None:
-        """Flag events into ClickHouse and onto their topic."""
-        await self._express.store("flag_events", flag_columns(flags, version))
-        values = [json.dumps(f.to_json(), ensure_ascii=False).encode() for f in flags]
-        keys = [f.flag_id.encode() for f in flags]
-        await self._acknowledged(
-            [
-                await self._flags.send(key=k, value=v, partition=0)
-                for k, v in zip(keys, values, strict=True)
-            ]
-        )
-        for flag in flags:
-            self.instruments.flags.labels(flag.event, flag.grade).inc()
-            delay = time.time() - flag.decided_at / 1000
-            self.instruments.flag_delay.labels(flag.event).observe(max(0.0, delay))
-
-    async def _acknowledged(self, sent: list[Any]) -> None:
-        for one in sent:
-            try:
-                await one
-            except KafkaError:
-                # The client has retried for as long as it may: start again from the checkpoint.
-                log.exception("kafka refused a message, ending")
-                os._exit(EX_TEMPFAIL)
