@@ -41,14 +41,8 @@ format: setup ## rewrite the code in the project's style
 	$(BIN)/ruff check --fix-only .
 	$(BIN)/ruff format .
 
-bench: setup ## measure speed and memory; prints JSON
-	@$(BIN)/python -m benchmarks.fold $(ARGS)
-	@$(BIN)/python -m benchmarks.rules
-	@$(BIN)/python -m benchmarks.overload $(ARGS)
-	@$(BIN)/python -m benchmarks.recovery $(ARGS)
-	@$(BIN)/python -m benchmarks.sdk
-	@$(BIN)/python -m benchmarks.queries $(ARGS)
-	@$(BIN)/python -m benchmarks.spike_speed
+bench: setup ## measure speed and memory; prints JSON; ARGS=--quick for minutes
+	@$(BIN)/python -m benchmarks $(ARGS)
 
 detection-report: setup ## what the spike detector finds and misses; ARGS="--short --out DIR"
 	@$(BIN)/python -m benchmarks.detection $(ARGS)
