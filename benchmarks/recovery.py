@@ -14,6 +14,8 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -43,12 +45,24 @@ def metrics(settings: StackSettings, name: str) -> list[float]:
     ]
 
 
-def beat(flood: Flood) -> None:
-    """Heartbeats for as long as the process lives: a partition is loaded at its first record."""
-    while True:
-        for sample in SampleType:
-            flood.nothing(sample, round(time.time() * 1000))
-        time.sleep(2)
+@contextmanager
+def beating(flood: Flood) -> Iterator[None]:
+    """Heartbeats meanwhile: a partition is loaded at its first record."""
+    ended = threading.Event()
+
+    def beat() -> None:
+        while not ended.is_set():
+            for sample in SampleType:
+                flood.nothing(sample, round(time.time() * 1000))
+            ended.wait(2)
+
+    thread = threading.Thread(target=beat)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
 
 
 def fill(settings: StackSettings, flood: Flood, minutes: int) -> None:
@@ -98,10 +112,11 @@ def main() -> None:
         flood = Flood(settings.bootstrap, City(sessions, settings.partitions))
         fill(settings, flood, 8)
         report: dict[str, Any] = {"load": "recovery"}
-        threading.Thread(target=beat, args=(flood,), daemon=True).start()
-        for name, wipe in (("own_disk", False), ("no_disk", True)):
-            took = kill_and_time(stack, settings, wipe=wipe)
-            report |= {f"{name}_{key}": value for key, value in took.items()}
+        with beating(flood):
+            for name, wipe in (("own_disk", False), ("no_disk", True)):
+                took = kill_and_time(stack, settings, wipe=wipe)
+                report |= {f"{name}_{key}": value for key, value in took.items()}
+        flood.close()
         print(json.dumps(report), flush=True)
     finally:
         stack.stop()
