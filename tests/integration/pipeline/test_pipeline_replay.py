@@ -20,9 +20,8 @@ from pipelines.topics import ensure, specs
 from tests.integration.pipeline.city import hello, merged, minute_rows, recent, sessions, sources
 from tests.integration.pipeline.harness import MINUTE, PARTITIONS, Pipeline, Sender
 
-pytestmark = pytest.mark.timeout(900)
-
 MINUTES = int(os.environ.get("LIVEWATCH_TEST_REPLAY_MINUTES", "180"))
+pytestmark = pytest.mark.timeout(900 + 3 * MINUTES)
 SPIKE = range(MINUTES // 2, MINUTES // 2 + 40)
 VIEWS = (
     "v_viewers",
@@ -108,7 +107,7 @@ class Told:
 def told(pipeline: Pipeline, sender: Sender) -> Iterator[Told]:
     last = send_all(pipeline, sender)
     worker = pipeline.worker
-    worker.wait("all is closed", lambda: finished(pipeline, last), 600)
+    worker.wait("all is closed", lambda: finished(pipeline, last), 600 + 2 * MINUTES)
     records = worker.metric("livewatch_records_total")
     worker.end_cleanly(60)
     first = tables(pipeline)
@@ -133,7 +132,7 @@ def read_again(pipeline: Pipeline, last: int, counter: str, records: float) -> f
     def done() -> bool:
         return worker.ready() and worker.metric(counter) >= records and finished(pipeline, last)
 
-    worker.wait("all is read again", done, 600)
+    worker.wait("all is read again", done, 600 + 2 * MINUTES)
     counted = worker.metric(counter)
     worker.end_cleanly(60)
     return counted
