@@ -32,7 +32,7 @@ _ID18 = re.compile(r"(?=(\d{17}[\dx]))")
 _ID15 = re.compile(r"(?<!\d)(\d{15})(?!\d)")
 _RUN = re.compile(r"\d+")
 _EMAIL = re.compile(
-    r"[\w.+-]+\s*(?:@|[(\[{]\s*at\s*[)\]}]|\s+at\s+)\s*[\w-]+\s*(?:\.|[(\[{]\s*dot\s*[)\]}]|\s+dot\s+)\s*\w+"
+    r"(?<![\w.+-])[\w.+-]{1,64}\s*(?:@|[(\[{]\s*at\s*[)\]}]|\s+at\s+)\s*[\w-]+\s*(?:\.|[(\[{]\s*dot\s*[)\]}]|\s+dot\s+)\s*\w+"
 )
 _IPV4 = re.compile(
     r"(?<![\d.])(?<!v)(?<!v\s)(\d{1,3})\s*[.\-]\s*(\d{1,3})\s*[.\-]\s*(\d{1,3})\s*[.\-]\s*(\d{1,3})(?![\d.])"
@@ -87,6 +87,7 @@ _MAIL_HOSTS = re.compile(
     r"-at-.+-(?:com|cn|net|org)|-(?:qq|163|126|sina|gmail|outlook|hotmail)-com"
 )
 _HEX_GROUP = re.compile(r"(?=[a-f]*\d)[0-9a-f]{12,}")
+_PADDED = re.compile(r"([0-9a-f])\1{7,}\d{7,}|\d{7,}?([0-9a-f])\2{7,}")
 _MAC = re.compile(r"(?:[0-9a-f]{2}-){5}[0-9a-f]{2}")
 _LEET = str.maketrans("oil", "011")
 
@@ -154,6 +155,18 @@ def pseudonym_fault(text: str) -> str | None:
         return rule
     raw = bytes.fromhex(text)
     if all(32 <= byte < 127 for byte in raw.strip(b"\0 ")):
+        return rule
+    return None
+
+
+def coded_number_fault(text: str) -> str | None:
+    """The rule that 32 hex digits break because a person's number is in them without a doubt:
+    padded, as an ID number, or as text in hex. Random digits do not break it."""
+    rule = "must be a keyed pseudonym, not a padded or coded number"
+    if _PADDED.fullmatch(text) or _new_ids(text):
+        return rule
+    raw = bytes.fromhex(text).strip(b"\0 ")
+    if all(32 <= byte < 127 for byte in raw) and re.search(rb"\d{7}|@", raw):
         return rule
     return None
 
