@@ -87,7 +87,7 @@ _MAIL_HOSTS = re.compile(
     r"-at-.+-(?:com|cn|net|org)|-(?:qq|163|126|sina|gmail|outlook|hotmail)-com"
 )
 _HEX_GROUP = re.compile(r"(?=[a-f]*\d)[0-9a-f]{12,}")
-_PADDED = re.compile(r"([0-9a-f])\1{7,}\d{7,}|\d{7,}?([0-9a-f])\2{7,}")
+_PADDED = re.compile(r"([0-9a-f])\1{7,}(?!\1)\d{7,}")
 _MAC = re.compile(r"(?:[0-9a-f]{2}-){5}[0-9a-f]{2}")
 _LEET = str.maketrans("oil", "011")
 
@@ -163,7 +163,7 @@ def coded_number_fault(text: str) -> str | None:
     """The rule that 32 hex digits break because a person's number is in them without a doubt:
     padded, as an ID number, or as text in hex. Random digits do not break it."""
     rule = "must be a keyed pseudonym, not a padded or coded number"
-    if _PADDED.fullmatch(text) or _new_ids(text):
+    if _PADDED.fullmatch(text) or _PADDED.fullmatch(text[::-1]) or _new_ids(text):
         return rule
     raw = bytes.fromhex(text).strip(b"\0 ")
     if all(32 <= byte < 127 for byte in raw) and re.search(rb"\d{7}|@", raw):
