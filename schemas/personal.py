@@ -166,7 +166,7 @@ def coded_number_fault(text: str) -> str | None:
     if _PADDED.fullmatch(text) or _PADDED.fullmatch(text[::-1]) or _new_ids(text):
         return rule
     raw = bytes.fromhex(text).strip(b"\0 ")
-    if all(32 <= byte < 127 for byte in raw) and re.search(rb"\d{7}|@", raw):
+    if all(32 <= byte < 127 for byte in raw) and re.search(rb"\d{7}|\w@\w+[.]\w", raw):
         return rule
     return None
 

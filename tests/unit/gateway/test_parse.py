@@ -184,3 +184,8 @@ def test_no_random_pseudonym_is_refused() -> None:
     rows = [row(session_id=f"{rng.getrandbits(128):032x}") for _ in range(20_000)]
     found = parse(ORDERS, JSON, json.dumps(rows).encode(), 20_000, NOW)
     assert found.errors == []
+
+
+def test_a_number_of_its_own_is_a_session_id() -> None:
+    rows = [row(session_id=f"{n:032x}") for n in range(20_000)]
+    assert parse(ORDERS, JSON, json.dumps(rows).encode(), 20_000, NOW).errors == []
