@@ -94,6 +94,11 @@ def main() -> None:
     except (UserError, PushError) as error:
         sys.stderr.write(f"livewatch: {error}\n")
         sys.exit(error.exit_code)
+    except OSError as error:
+        if error.filename is None:
+            raise  # no file that the user named
+        sys.stderr.write(f"livewatch: {error.filename}: {error.strerror}\n")
+        sys.exit(1)
 
 
 if __name__ == "__main__":

@@ -47,6 +47,11 @@ def main() -> None:
         structlog.get_logger("livewatch.push").debug("failed", exc_info=True)
         sys.stderr.write(f"livewatch-push: {error}\n")
         raise SystemExit(error.exit_code) from None
+    except OSError as error:
+        if error.filename is None:
+            raise  # no file that the user named
+        sys.stderr.write(f"livewatch-push: {error.filename}: {error.strerror}\n")
+        raise SystemExit(1) from None
     except KeyboardInterrupt:
         raise SystemExit(130) from None
 

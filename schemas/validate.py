@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from schemas.errors import RowError
+from schemas.personal import public_id_fault
 from schemas.telemetry import MAX_AHEAD_MS, PSEUDONYM, Column, SampleType, columns
 
 # Before this nothing of ours existed: an event time below it is a broken clock.
@@ -47,6 +48,8 @@ def _broken(column: Column, values: pa.Array, broker_ms: int) -> list[tuple[str,
         found += _entry_rule((column.name, allowed), values, rule, lambda entry: entry in allowed)
     elif column.pattern is not None:
         found += _pattern_rule(column.name, values, column.pattern)
+        if isinstance(values, pa.DictionaryArray) and not found:
+            found += _public_id_rules(column.name, values)
     elif column.maximum is not None:
         numbers = _numbers(values)
         bad = (numbers < 0) | (numbers > column.maximum)
@@ -72,6 +75,22 @@ def _pattern_rule(name: str, values: pa.Array, pattern: str) -> list[tuple[str, 
     if pattern == PSEUDONYM and _all_pseudonyms(values if not values.null_count else None):
         return []
     return [(rule, _mask(pc.invert(pc.match_substring_regex(values, pattern))))]
+
+
+def _public_id_rules(name: str, values: pa.DictionaryArray) -> list[tuple[str, Mask]]:
+    """Public ids that may be a person's number: no free text, and yet room for one."""
+    judged = (name, "public id")
+    last = _GOOD.get(judged)
+    if last is not None and last.equals(values.dictionary):
+        return []
+    faults = [public_id_fault(text) for text in values.dictionary.to_pylist()]
+    if not any(faults):
+        _GOOD[judged] = pa.array(values.dictionary.to_pylist(), values.dictionary.type)
+        return []
+    return [
+        (rule, _by_index(values, np.array([fault != rule for fault in faults], dtype=bool)))
+        for rule in dict.fromkeys(fault for fault in faults if fault is not None)
+    ]
 
 
 def _entry_rule(

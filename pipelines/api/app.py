@@ -111,7 +111,10 @@ def _errors(app: FastAPI) -> None:
     @app.exception_handler(RequestValidationError)
     async def invalid(_: Request, error: RequestValidationError) -> JSONResponse:
         first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
+        told = first["loc"][:-1] if first["type"] == "extra_forbidden" else first["loc"]
+        where = ".".join(
+            str(part) for part in told
+        )  # a field that is not ours may be personal data
         return ApiError(422, "invalid", f"{where}: {first['msg']}"[:300]).response()
 
     @app.exception_handler(HTTPException)

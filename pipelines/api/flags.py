@@ -243,7 +243,9 @@ def _request(
 
 
 async def _ask(api: Api, actor: Actor, access: Any, request: Request) -> dict[str, Any]:
-    access.asked_flag, access.shown = request.flag_id, 1
+    # Of what is no flag nothing is put on record: it may be anything.
+    access.asked_flag = request.flag_id if request.flag_id in api.ledger.book.files else ""
+    access.shown = 1
 
     def drafts(book: Any) -> list[Any]:
         if request.request_id in book.ids:

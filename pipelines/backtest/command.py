@@ -56,9 +56,9 @@ def backtest(
     try:
         check_season(length, season)
         files = find(source)
-        out.mkdir(parents=True, exist_ok=True)
+        _make(out, files)
         summary = list(_run(files, out, length, season))
-    except InputError as error:
+    except (InputError, OSError) as error:
         typer.echo(f"livewatch backtest: {error}", err=True)
         raise typer.Exit(2) from None
     for one in summary:
@@ -69,6 +69,16 @@ def backtest(
         totals.update(one["grades"])
     line = {"detector": detector.value, "series": len(summary), "bins": sum(totals.values())}
     typer.echo(json.dumps(line | {"grades": dict(totals), "out": str(out)}))
+
+
+def _make(out: Path, files: list[Path]) -> None:
+    """The folder for the results. Raises InputError where they would overwrite what is read."""
+    if out.exists() and any(file.parent.samefile(out) for file in files):
+        raise InputError(f"--out: {out} holds the series themselves")
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"--out: {out}: {error.strerror}") from None
 
 
 def check_season(length: BinLength, season: Season) -> None:

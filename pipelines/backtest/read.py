@@ -6,13 +6,15 @@ import csv
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from enum import StrEnum
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+
+from pipelines.backtest.bins import bin_number
+from pipelines.backtest.tame import odd_exposures
 
 Floats = npt.NDArray[np.float64]
 MAX_BINS = 2_000_000
@@ -54,7 +56,7 @@ class Series:
 
 def find(path: Path) -> list[Path]:
     """The CSV files that `path` names. Raises InputError when there is none."""
-    files = sorted(path.glob("*.csv")) if path.is_dir() else [path]
+    files = sorted(f for f in path.glob("*.csv") if f.is_file()) if path.is_dir() else [path]
     if not files or not files[0].exists():
         raise InputError(f"{path}: no CSV file there")
     return files
@@ -103,7 +105,10 @@ def _series(path: Path, length: BinLength, rows: list[tuple[str, float, float]])
     last = None
     disordered = repeated = 0
     for row, (text, count, exposure) in enumerate(rows, start=2):
-        number = _bin(text, length, f"{path}: line {row}")
+        try:
+            number = bin_number(text, length.seconds)
+        except ValueError as error:
+            raise InputError(f"{path}: line {row}: bin: {error}") from None
         disordered += last is not None and number < last
         repeated += number in found
         found[number] = (text, count, exposure)
@@ -118,29 +123,12 @@ def _series(path: Path, length: BinLength, rows: list[tuple[str, float, float]])
         remarks.append(f"{gaps} bins are missing: unknown, not zero")
     counts = np.array([found[b][1] for b in order], float)
     exposures = np.array([found[b][2] for b in order], float)
+    odd = odd_exposures(exposures)
+    if odd.any():
+        remarks.append(f"{int(odd.sum())} bins have an exposure a thousand times off: unknown")
+    exposures = np.where(odd, np.nan, exposures)
     unknown = int((~np.isfinite(counts) | ~(exposures > 0)).sum())
-    if unknown:
+    if unknown > int(odd.sum()):
         remarks.append(f"{unknown} bins have no usable count or exposure: unknown, not zero")
     texts = [found[b][0] for b in order]
     return Series(path.stem, texts, np.array(order, float), counts, exposures, remarks)
-
-
-def _bin(text: str, length: BinLength, where: str) -> int:
-    try:
-        value = int(text)
-    except ValueError:
-        value = None
-    if value is not None:
-        if abs(value) > 1 << 52:
-            raise InputError(f"{where}: bin: must be below 2^52")
-        return value
-    try:
-        time = datetime.fromisoformat(text)
-    except ValueError:
-        raise InputError(f"{where}: bin: must be a whole number or an ISO 8601 time") from None
-    if time.tzinfo is None:
-        # A time without a zone is the clock on the wall: only differences and weekdays matter.
-        time = time.replace(tzinfo=UTC)
-    local = int(time.timestamp()) + int((time.utcoffset() or UTC.utcoffset(None)).total_seconds())
-    monday = 3 * 86_400  # 1970-01-01 was a Thursday
-    return (local + monday) // length.seconds

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import numpy.typing as npt
 
 from pipelines.backtest.policies import LONG, Season, short_policy
 from pipelines.backtest.read import BinLength, Series
 from pipelines.backtest.season import HourOfWeek
+from pipelines.backtest.tame import calm_start, unit
 from pipelines.core.detect import SpikeDetector, SpikePolicy, observe
 from pipelines.core.detect.short_series import ShortSeriesPolicy, scores
 from pipelines.core.detect.spike_filter import expected
@@ -20,10 +23,12 @@ WARM_BINS = 24
 
 def score(series: Series, length: BinLength, season: Season) -> tuple[Floats, list[str]]:
     """(score [T], grade [T]); no bin's figures depend on a later one."""
+    series = replace(series, exposure=series.exposure / unit(series.exposure, WARM_BINS))
     if length in LONG:
         return _long(series, LONG[length], season, length)
     policy = short_policy(length, season)
-    counts = np.where(series.exposure > 0, series.counts, np.nan)[None]
+    tamed = calm_start(series.counts, series.exposure, policy.min_history)
+    counts = np.where(series.exposure > 0, tamed, np.nan)[None]
     exposure = np.where(series.exposure > 0, series.exposure, 1.0)[None]
     found = scores(counts, exposure, series.number, policy)[0]
     return found, _grades(found, _window_sum(series, 4), policy)
@@ -39,7 +44,8 @@ def _long(
     known = np.isfinite(series.counts) & (series.exposure > 0)
     warm = np.flatnonzero(known)[:WARM_BINS]
     total = float(series.exposure[warm].sum()) or 1.0
-    mean = (float(series.counts[warm].sum()) + 0.5) / total
+    tamed = calm_start(series.counts, series.exposure, WARM_BINS)
+    mean = (float(tamed[warm].sum()) + 0.5) / total
     weight = total
     out = np.full(len(known), policy.rest_score)
     state, slot = detector.state, np.array([0])

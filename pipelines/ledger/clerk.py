@@ -89,7 +89,7 @@ class Clerk:
         for some in one_of_each(events):
 
             def drafts(book: Book, some: Sequence[Event] = some) -> list[Draft]:
-                found = (draft_of(event, book, self._policy.opens_from) for event in some)
+                found = (draft_of(event, book.files, self._policy.opens_from) for event in some)
                 return [draft for draft in found if draft is not None]
 
             for entry in await self._ledger.append(drafts):
@@ -137,7 +137,7 @@ def event_of(value: bytes) -> Event | None:
     """A flag event; None, and a line in the log, for what is none."""
     try:
         event = json.loads(value)
-        draft_of(event, Book(), "watch")
+        draft_of(event, {}, "watch")
     except (ValueError, TypeError, AttributeError, RecursionError) as error:
         metrics.UNREADABLE.inc()
         log.error("a record of the flags' topic is no flag event", why=type(error).__name__)

@@ -172,13 +172,16 @@ def verify(
     from pipelines.cli import settings
     from pipelines.ledger.errors import LedgerError
     from pipelines.ledger.verify import verify as look
+    from pipelines.policy.load import PolicyError, load
 
     number, _, hash_ = anchor.partition(":")
     if anchor and not (number.isdigit() and hash_):
         raise CommandError("--anchor must be NUMBER:HASH", 2)
     try:
-        found = look(settings(), (int(number), hash_) if anchor else None)
-    except LedgerError as error:
+        config = settings()
+        opens_from = load(config.policy_file).opens_from
+        found = look(config, (int(number), hash_) if anchor else None, opens_from)
+    except (LedgerError, PolicyError) as error:
         raise CommandError(str(error)) from None
     if as_json:
         sys.stdout.write(json.dumps(found.as_json(), ensure_ascii=False) + "\n")

@@ -8,7 +8,9 @@ from schemas.personal import kinds_in
 
 #: What can be told in a reason without a doubt. A reason is a sentence: that a word in it may be a
 #: name or a place is no ground to refuse it.
-_CERTAIN = frozenset({"phone", "id_number", "bank_card", "email", "ip"})
+_CERTAIN = frozenset(
+    {"phone", "id_number", "bank_card", "email", "ip", "account", "door", "labelled_name"}
+)
 
 
 def personal_in(text: str) -> list[str]:

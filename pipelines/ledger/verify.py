@@ -16,7 +16,14 @@ from clickhouse_driver import Client
 from clickhouse_driver import errors as driver_errors
 
 from pipelines.core.ledger.entry import Entry, EntryError, Kind
-from pipelines.core.ledger.verify import Finding, anchored, bound_events, compare, walk
+from pipelines.core.ledger.verify import (
+    Finding,
+    anchored,
+    bound_events,
+    compare,
+    unbound_events,
+    walk,
+)
 from pipelines.ledger.errors import LedgerAwayError
 from pipelines.ledger.read import wall_ms
 from pipelines.ledger.table import entry_columns
@@ -59,7 +66,7 @@ class Verdict:
         yield f"head {self.head[0]}:{self.head[1]}"
 
 
-def verify(settings: Settings, anchor: tuple[int, str] | None) -> Verdict:
+def verify(settings: Settings, anchor: tuple[int, str] | None, opens_from: str) -> Verdict:
     """Raises LedgerAwayError."""
     now = wall_ms()
     topic = walk("topic", asyncio.run(_topic(settings)), now)
@@ -72,6 +79,7 @@ def verify(settings: Settings, anchor: tuple[int, str] | None) -> Verdict:
     findings = [*topic.findings, *table.findings]
     findings += compare(topic.entries, table.entries, now, LAG_MS)
     findings += bound_events(topic.entries, events)
+    findings += unbound_events(topic, events, opens_from, LAG_MS)
     if anchor is not None:
         findings += anchored(topic.entries, *anchor)
     bound = sum(e.kind in (Kind.OPENED, Kind.GRADED, Kind.OVER) for e in topic.entries)
@@ -86,14 +94,20 @@ def refill(settings: Settings) -> int:
         raise LedgerAwayError(f"the topic itself is not whole ({topic.findings[0]})")
     try:
         with connect(settings) as client:
+            # First what a row filled in now would not stand above.
+            _delete(client, "version >= %(at_most)s", wall_ms())
             for start in range(0, len(topic.entries), _BLOCK):
                 some = topic.entries[start : start + _BLOCK]
                 insert(client, "ledger", entry_columns(some, wall_ms()))
-            sql = "ALTER TABLE ledger DELETE WHERE seq > %(h)s SETTINGS mutations_sync = 2"
-            client.execute(sql, {"h": topic.head[0]})
+            _delete(client, "seq > %(at_most)s", topic.head[0])
     except (driver_errors.Error, OSError, EOFError) as error:
         raise LedgerAwayError(f"ClickHouse: {str(error).splitlines()[0]}") from None
     return len(topic.entries)
+
+
+def _delete(client: Client, where: str, at_most: int) -> None:
+    sql = f"ALTER TABLE ledger DELETE WHERE {where} SETTINGS mutations_sync = 2"
+    client.execute(sql, {"at_most": at_most})
 
 
 async def _topic(settings: Settings) -> list[bytes]:

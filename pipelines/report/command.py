@@ -74,10 +74,16 @@ def report(
     typer.echo(f"{out}: {span.first} to {span.last}, {len(whole):,} bytes")
 
 
+_YEARS = 2000, 2100
+
+
 def _day(text: str) -> date:
     if not text:
         return (datetime.now(UTC) + timedelta(hours=8)).date() - timedelta(days=1)
     try:
-        return date.fromisoformat(text)
+        day = date.fromisoformat(text)
     except ValueError:
         raise CommandError(f"--date: {text} is no day, such as 2026-11-20", 2) from None
+    if not _YEARS[0] <= day.year <= _YEARS[1]:
+        raise CommandError(f"--date must be in the years {_YEARS[0]} to {_YEARS[1]}", 2)
+    return day

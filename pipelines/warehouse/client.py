@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from typing import Any
 
@@ -19,6 +20,9 @@ from pipelines.warehouse.native import encode_column
 # Said with every insert: the defaults changed between versions of ClickHouse, and the protocol
 # removes repeats by identity, never by the engine's block hashes.
 INSERT_SETTINGS = {"insert_deduplicate": 0, "async_insert": 0, "wait_end_of_query": 1}
+
+# The driver writes a stack trace of each address that refuses; whoever calls says it in one line.
+logging.getLogger("clickhouse_driver.connection").setLevel(logging.CRITICAL)
 
 
 def connect(settings: Settings, database: str | None = None) -> Client:

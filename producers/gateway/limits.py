@@ -24,7 +24,7 @@ class LimitPolicy:
 
     def __post_init__(self) -> None:
         rates = self.rows_per_s, self.requests_per_s, self.corrections_per_s, self.burst_s
-        if min(rates) <= 0:
+        if not all(rate > 0 for rate in rates):  # nor NaN, which nothing is above
             raise ValueError("rates must be above 0")
         if not 1 <= self.max_rows <= 32_000:
             raise ValueError("max_rows must be from 1 to 32,000")

@@ -14,10 +14,10 @@ from typing import Annotated, Any
 import msgspec
 import pyarrow as pa
 
+from producers.gateway.coded import coded_pseudonyms
 from producers.gateway.errors import Refusal
 from schemas.batch import read_value
 from schemas.errors import ContractError, RowError
-from schemas.personal import public_id_fault
 from schemas.telemetry import ARROW, Column, SampleType, columns
 from schemas.validate import row_errors
 
@@ -169,35 +169,13 @@ def _arrow(sample: SampleType, body: bytes) -> pa.RecordBatch:
 
 
 def _split(rows: pa.RecordBatch, sample: SampleType, now_ms: int) -> Parsed:
-    errors = _personal(rows, sample) + row_errors(rows, sample, now_ms)
+    errors = coded_pseudonyms(rows, sample) + row_errors(rows, sample, now_ms)
     if not errors:
         return Parsed(rows, [])
     bad = {e.row for e in errors}
     good = [i for i in range(rows.num_rows) if i not in bad]
     first = {e.row: e for e in reversed(errors)}
     return Parsed(rows.take(pa.array(good, pa.int32())), [first[n] for n in sorted(first)])
-
-
-def _personal(rows: pa.RecordBatch, sample: SampleType) -> list[RowError]:
-    """Public ids that may be a person's number; each entry of a dictionary is judged once."""
-    errors = []
-    for column in columns(sample):
-        if column.pattern is None or not pa.types.is_dictionary(column.type):
-            continue
-        if column.name not in rows.schema.names:
-            continue
-        values = rows.column(column.name)
-        faults = {
-            at: fault
-            for at, entry in enumerate(values.dictionary.to_pylist())
-            if entry is not None and (fault := public_id_fault(entry))
-        }
-        if faults:
-            indices = values.indices.to_pylist()
-            errors += [
-                RowError(n, column.name, faults[i]) for n, i in enumerate(indices) if i in faults
-            ]
-    return errors
 
 
 def _bounded(count: int, max_rows: int) -> None:

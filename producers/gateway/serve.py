@@ -80,6 +80,7 @@ def gateway(options: GatewayOptions) -> Iterator[Gateway]:
 
     try:
         keys = ApiKeyFile(options.keys)
+        keys.keys()  # a file that is none is said now, not to each who asks
         yield Gateway(keys, Limits(options.limits), intake, sources, reader, ready)
     finally:
         drain.close(options.flush_s)

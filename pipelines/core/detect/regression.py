@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 
-_MU_RANGE = (1e-4, 1e6)
-_ETA_RANGE = (-9.0, 14.0)
+MU_RANGE = (1e-4, 1e13)
+"""Bounds of a bin's mean: beyond any count that is read."""
+_ETA_RANGE = (-9.0, 30.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +137,7 @@ class Regression:
 
     def _mean(self, design: Floats, offset: Floats) -> Floats:
         eta = np.clip(self._beta @ design.T, *_ETA_RANGE) + offset
-        return np.clip(np.exp(eta), *_MU_RANGE)
+        return np.clip(np.exp(eta), *MU_RANGE)
 
     def _robust(self, y: Floats, mu: Floats, phi: Floats) -> Floats:
         residual = (y - mu) / np.sqrt(phi[:, None] * mu + 0.25)

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .likelihood import log_likelihood, log_mix
-from .regression import Forecast, Regression, RegressionPolicy
+from .regression import MU_RANGE, Forecast, Regression, RegressionPolicy
 
 Floats = NDArray[np.float64]
 _LOG_RATIO_BOUND = 500.0
@@ -71,7 +71,7 @@ class ShortSeriesFilter:
         p = self.policy
         known = np.isfinite(counts) & (exposure > 0)
         y = np.where(known, counts, 0.0)
-        mu = np.clip(np.where(known, exposure, 1.0) * np.exp(forecast.log_rate), 1e-4, 1e6)
+        mu = np.clip(np.where(known, exposure, 1.0) * np.exp(forecast.log_rate), *MU_RANGE)
         phi = forecast.phi[:, None] * np.asarray(p.spread)
         phi = np.maximum(phi, 1.02) + (mu * forecast.variance)[:, None]
         ratios = np.exp(self._log_ratios(y, mu, phi))

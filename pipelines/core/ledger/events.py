@@ -7,9 +7,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from pipelines.core.ledger.book import Book
 from pipelines.core.ledger.entry import Draft, Kind, canonical
-from pipelines.core.ledger.lifecycle import GRADES
+from pipelines.core.ledger.lifecycle import GRADES, FlagFile
 
 CLERK = "clerk"
 SYSTEM = "system"
@@ -35,8 +34,10 @@ def digest(event: Mapping[str, Any]) -> str:
     return hashlib.sha256(canonical(kept)).hexdigest()
 
 
-def draft_of(event: Mapping[str, Any], book: Book, opens_from: str) -> Draft | None:
-    """The entry that a flag event leads to; None where it leads to none.
+def draft_of(
+    event: Mapping[str, Any], files: Mapping[str, FlagFile], opens_from: str
+) -> Draft | None:
+    """The entry that a flag event leads to in a book of these files; None where it leads to none.
 
     A flag opens with its first event of the grade `opens_from` or above. Raises ValueError for
     what is no flag event.
@@ -46,7 +47,7 @@ def draft_of(event: Mapping[str, Any], book: Book, opens_from: str) -> Draft | N
         rank = GRADES.index(grade)
     except (KeyError, ValueError) as error:
         raise ValueError(f"not a flag event ({error})") from None
-    file = book.files.get(flag_id)
+    file = files.get(flag_id)
     if kind in ("cleared", "ended"):
         if file is None or file.over_at is not None:
             return None

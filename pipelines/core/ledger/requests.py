@@ -61,7 +61,7 @@ class Rules:
 def decide(request: Request, file: FlagFile | None, actor: Actor, now: int, rules: Rules) -> Draft:
     """The entry that the request leads to, at `now` (ms since the epoch). Raises RefusedError."""
     if file is None or not sees(actor, file):
-        raise RefusedError("unknown_flag", f"there is no flag {request.flag_id}")
+        raise RefusedError("unknown_flag", "there is no such flag")
     action = ACTION_OF.get(request.kind)
     if action is None or not may(actor, action):
         raise RefusedError(

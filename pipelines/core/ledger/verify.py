@@ -2,7 +2,8 @@
 
 What it finds: an entry changed, with or without a new hash; one deleted, added, moved or written
 twice; a move that may not be; a copy that differs from the other; a detector's event that is not
-the one that the chain is bound to; and, with an anchor kept elsewhere, an end cut off both copies.
+the one that the chain is bound to, or of which the chain does not know; and, with an anchor kept
+elsewhere, an end cut off both copies.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pipelines.core.ledger.entry import GENESIS, Entry, EntryError, Kind
-from pipelines.core.ledger.events import digest
+from pipelines.core.ledger.events import digest, draft_of
 from pipelines.core.ledger.lifecycle import FlagFile, IllegalMoveError, step
 
 KEPT_MS = 3 * 365 * 86_400_000
@@ -39,6 +40,7 @@ class Walk:
 
     entries: list[Entry] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
+    files: dict[str, FlagFile] = field(default_factory=dict)
 
     @property
     def head(self) -> tuple[int, str]:
@@ -49,7 +51,6 @@ class Walk:
 def walk(where: str, rows: Iterable[bytes | Entry], now: int) -> Walk:
     """Every fault of one copy, in its order. `now` in ms tells retention from deletion."""
     out = Walk()
-    files: dict[str, FlagFile] = {}
     ids: set[str] = set()
     due, prev = 0, GENESIS
     for row in rows:
@@ -63,7 +64,7 @@ def walk(where: str, rows: Iterable[bytes | Entry], now: int) -> Walk:
         if entry.entry_id in ids:
             told.append("its identity was written before")
         begins = out.entries[0].seq if out.entries else entry.seq
-        told += _move(entry, files, whole=begins == 0)
+        told += _move(entry, out.files, whole=begins == 0)
         out.findings.extend(Finding(where, entry.seq, one) for one in told)
         ids.add(entry.entry_id)
         out.entries.append(entry)
@@ -148,6 +149,38 @@ def bound_events(
         elif digest(event) != told.get("digest"):
             out.append(Finding("flag_events", entry.seq, f"the event {key[1]} was changed"))
     return out
+
+
+def unbound_events(
+    chain: Walk,
+    events: Mapping[tuple[str, str, str], Mapping[str, Any]],
+    opens_from: str,
+    lag_ms: int,
+) -> list[Finding]:
+    """Detector's events that would lead to an entry, and have none: somebody else wrote them.
+
+    What was decided before the chain begins is left out, and so is what came within `lag_ms` of the
+    last event that the chain has: it may still be on its way.
+    """
+    known = [e.details["decided_at"] for e in chain.entries if e.kind in _BOUND]
+    if not known:
+        return []
+    since = chain.entries[0].at if chain.entries[0].seq else 0
+    seq, until = chain.head[0], max(known) - lag_ms
+    return [
+        Finding(
+            "flag_events", seq, f"the event {event['event']} of {event['flag_id']} has no entry"
+        )
+        for event in events.values()
+        if since <= int(event["decided_at"]) <= until and _leads_on(event, chain, opens_from)
+    ]
+
+
+def _leads_on(event: Mapping[str, Any], chain: Walk, opens_from: str) -> bool:
+    try:
+        return draft_of(event, chain.files, opens_from) is not None
+    except ValueError:
+        return True  # no event of a detector at all
 
 
 def anchored(entries: Sequence[Entry], seq: int, hash_: str) -> list[Finding]:

@@ -256,3 +256,30 @@ def test_verify_finds_what_was_tampered_with(desk: Desk) -> None:
     assert desk.cli("flags", "refill").returncode == 0
     found = json.loads(desk.cli("flags", "verify", "--json").stdout)["findings"]
     assert [(f["where"], f["seq"]) for f in found] == [("flag_events", seq)]
+
+
+def test_verify_finds_a_forged_event_and_refill_mends_a_row_of_any_version(desk: Desk) -> None:
+    for name in ("forged-1", "forged-2"):
+        desk.raise_flag(event(name))
+        desk.flag(event(name).flag_id)
+    sync = "SETTINGS mutations_sync = 2"
+    desk.query(
+        "INSERT INTO ledger SELECT seq, entry_id, flag_id, kind, at, actor, role, 'nothing' AS w, "
+        "details, prev, hash, version + 86400000000 FROM ledger WHERE seq = 0 LIMIT 1"
+    )
+    found = json.loads(desk.cli("flags", "verify", "--json").stdout)["findings"]
+    assert ("table", 0) in {(f["where"], f["seq"]) for f in found}
+    assert desk.cli("flags", "refill").returncode == 0
+    found = json.loads(desk.cli("flags", "verify", "--json").stdout)["findings"]
+    assert [f for f in found if f["where"] == "table"] == []
+
+    desk.query(
+        "INSERT INTO flag_events SELECT * REPLACE('F01:merchant/p02/forged:1' AS flag_id, "
+        "toDateTime64('2026-01-01', 3, 'UTC') AS decided_at) FROM flag_events "
+        "WHERE event = 'opened' AND grade = 'raised' LIMIT 1"
+    )
+    done = desk.cli("flags", "verify", "--json")
+    assert done.returncode == 1
+    found = json.loads(done.stdout)["findings"]
+    assert [f["what"] for f in found if "forged:1" in f["what"]]
+    desk.query(f"ALTER TABLE flag_events DELETE WHERE flag_id LIKE '%forged:1' {sync}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from datetime import date, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -140,3 +141,88 @@ def test_odd_input_gives_finite_scores(tmp_path: Path, length: BinLength, rows: 
     assert len(found) == len(rows)
     assert all(np.isfinite(float(r["score"])) for r in found)
     assert sum(r["grade"] in ("raised", "critical") for r in found) <= 14
+
+
+DAYS = [(date(2025, 1, 6) + timedelta(days=n)).isoformat() for n in range(300)]
+
+
+def alerts(tmp_path: Path, length: str, rows: list[str], header: str = "bin,count") -> list[str]:
+    path = write(tmp_path / "s.csv", rows, header)
+    done = RUN.invoke(app, [str(path), "--bin", length, "--out", str(tmp_path / "out")])
+    assert done.exit_code == 0, done.output
+    found = results(tmp_path / "out" / "s.csv")
+    assert all(np.isfinite(float(r["score"])) for r in found)
+    return [r["bin"] for r in found if r["grade"] in ("raised", "critical")]
+
+
+@pytest.mark.parametrize("length", ["5m", "1h", "1d", "1w"])
+@pytest.mark.parametrize("level", [2**21, 2**31, 2**63])
+def test_a_constant_series_of_any_size_is_calm(tmp_path: Path, length: str, level: int) -> None:
+    assert alerts(tmp_path, length, [f"{i},{level}" for i in range(400)]) == []
+
+
+@pytest.mark.parametrize("length", ["5m", "1h", "1d", "1w"])
+@pytest.mark.parametrize("at", [0, 3, 10, 40])
+@pytest.mark.parametrize("size", [10**6, 2**31])
+def test_one_huge_count_is_one_alert_at_most(
+    tmp_path: Path, length: str, at: int, size: int
+) -> None:
+    counts = steady(500)
+    counts[at] = size
+    found = alerts(tmp_path, length, [f"{i},{c}" for i, c in enumerate(counts)])
+    assert len(found) <= 3
+    assert all(at <= int(bin_) <= at + 3 for bin_ in found)
+
+
+@pytest.mark.parametrize("length", ["5m", "1h", "1d", "1w"])
+@pytest.mark.parametrize("scale", [1e-300, 1e-6, 1e9, 1e300])
+def test_the_unit_of_the_exposure_does_not_matter(
+    tmp_path: Path, length: str, scale: float
+) -> None:
+    rows = [f"{i},{c},{scale}" for i, c in enumerate(steady(400))]
+    assert alerts(tmp_path, length, rows, "bin,count,exposure") == []
+
+
+@pytest.mark.parametrize("length", ["5m", "1h", "1d", "1w"])
+@pytest.mark.parametrize("odd", ["1e300", "1e-300", "1e6", "1e-3", "inf", "nan", "-5"])
+def test_one_absurd_exposure_is_unknown(tmp_path: Path, length: str, odd: str) -> None:
+    rows = [f"{i},{c},{odd if i == 200 else 100}" for i, c in enumerate(steady(400))]
+    assert alerts(tmp_path, length, rows, "bin,count,exposure") == []
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        [day.replace("-", "") for day in DAYS],
+        [f"{day}T00:00:00+08:00" for day in DAYS],
+        [str(n * 86_400 + 1_736_121_600) for n in range(300)],
+        [str((n * 86_400 + 1_736_121_600) * 1000) for n in range(300)],
+        [day if n % 2 else f"{day}T00:00:00Z" for n, day in enumerate(DAYS)],
+    ],
+    ids=["basic", "zone", "seconds", "milliseconds", "mixed"],
+)
+def test_days_are_days_however_they_are_written(tmp_path: Path, written: list[str]) -> None:
+    rows = [f"{bin_},{c}" for bin_, c in zip(written, steady(300), strict=True)]
+    series = read(write(tmp_path / "s.csv", rows), BinLength.DAY)
+    assert series.remarks == []
+    assert np.diff(series.number).tolist() == [1.0] * 299
+    assert series.number[0] % 7 == 0  # a Monday
+
+
+def test_the_series_themselves_are_not_overwritten(tmp_path: Path) -> None:
+    path = write(tmp_path / "s.csv", ["1,2"])
+    before = path.read_bytes()
+    done = RUN.invoke(app, [str(path), "--out", str(tmp_path)])
+    assert done.exit_code == 2
+    assert "--out" in done.stderr
+    assert path.read_bytes() == before
+
+
+def test_a_folder_called_csv_is_passed_over_and_a_file_is_no_folder(tmp_path: Path) -> None:
+    path = write(tmp_path / "s.csv", ["1,2"])
+    (tmp_path / "old.csv").mkdir()
+    done = RUN.invoke(app, [str(tmp_path), "--out", str(tmp_path / "out")])
+    assert done.exit_code == 0, done.output
+    done = RUN.invoke(app, [str(path), "--out", str(path)])
+    assert done.exit_code == 2
+    assert done.stderr.count("\n") == 1

@@ -29,3 +29,9 @@ def test_platforms_do_not_use_up_each_other() -> None:
     assert limits.rows("p01", 100, 0) == 0
     assert limits.rows("p01", 50, 0) == pytest.approx(0.5)
     assert limits.rows("p02", 50, 0) == 0
+
+
+@pytest.mark.parametrize("rate", [0.0, -1.0, float("nan")])
+def test_a_rate_that_is_no_limit_is_refused(rate: float) -> None:
+    with pytest.raises(ValueError, match="above 0"):
+        LimitPolicy(rows_per_s=rate)

@@ -156,3 +156,36 @@ def test_what_is_not_one_gzip_stream_is_refused(body: bytes) -> None:
     with pytest.raises(Refusal) as refusal:
         inflate(body, "gzip", 1000)
     assert refusal.value.status == 400
+
+
+@pytest.mark.parametrize("name", ["session_id", "room_pid", "streamer_pid", "merchant_pid"])
+@pytest.mark.parametrize(
+    "value",
+    [
+        "13812345678".rjust(32, "0"),
+        "13812345678".ljust(32, "f"),
+        b"13812345678".hex().ljust(32, "0"),
+        b"tel 13812345678".hex().ljust(32, "0"),
+        b"zhangsan@qq.com".hex().ljust(32, "0"),
+        "110105194912310011".ljust(32, "a"),
+        "abc" + "110105194912310011" + "b" * 11,
+    ],
+)
+def test_a_padded_number_is_no_pseudonym(name: str, value: str) -> None:
+    found = parsed([row(), row(**{name: value})])
+    assert [(e.row, e.field) for e in found.errors] == [(1, name)]
+    assert "13812345678" not in found.errors[0].rule
+    again = parsed([row(**{name: value})])
+    assert len(again.errors) == 1
+
+
+def test_no_random_pseudonym_is_refused() -> None:
+    rng = random.Random(5)
+    rows = [row(session_id=f"{rng.getrandbits(128):032x}") for _ in range(20_000)]
+    found = parse(ORDERS, JSON, json.dumps(rows).encode(), 20_000, NOW)
+    assert found.errors == []
+
+
+def test_a_number_of_its_own_is_a_session_id() -> None:
+    rows = [row(session_id=f"{n:032x}") for n in range(20_000)]
+    assert parse(ORDERS, JSON, json.dumps(rows).encode(), 20_000, NOW).errors == []

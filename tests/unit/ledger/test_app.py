@@ -162,3 +162,15 @@ def test_wrong_passwords_are_few() -> None:
 def test_a_body_has_a_bound() -> None:
     answer = Parts().ask("POST", "/v1/flags/f1/ack", headers=AUTH, content=b"x" * 200_000)
     assert (answer.status_code, answer.json()["error"]["code"]) == (413, "too_large")
+
+
+def test_what_is_no_flag_and_no_field_is_not_repeated() -> None:
+    parts = Parts()
+    path = "/v1/flags/F01:13812345678/ack"
+    answer = parts.ask("POST", path, headers=AUTH, json={"why": "seen"})
+    assert (answer.status_code, answer.json()["error"]["code"]) == (404, "unknown_flag")
+    assert "13812345678" not in answer.text
+    assert parts.audit.kept[-1]["asked_flag"] == ""
+    answer = parts.ask("POST", "/v1/flags/f1/ack", headers=AUTH, json={"13812345678": 1})
+    assert answer.status_code == 422
+    assert "13812345678" not in answer.text

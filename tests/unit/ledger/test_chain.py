@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from pipelines.core.ledger.book import Book, BrokenChainError
 from pipelines.core.ledger.entry import GENESIS, Entry, EntryError, canonical, chained
 from pipelines.core.ledger.events import digest
-from pipelines.core.ledger.verify import anchored, bound_events, compare, walk
+from pipelines.core.ledger.verify import anchored, bound_events, compare, unbound_events, walk
 from tests.unit.ledger.world import DAY, START, opened, whole_life, write
 
 CHAIN = whole_life()
@@ -195,3 +195,21 @@ def test_the_chain_is_bound_to_the_detectors_figures() -> None:
     assert bound_events(entries, {key: EVENT | {"later_column": ""}}) == []
     assert "changed" in bound_events(entries, {key: EVENT | {"observed": 10.0}})[0].what
     assert "missing" in bound_events(entries, {})[0].what
+
+
+def test_an_event_that_somebody_else_wrote_is_found() -> None:
+    first = EVENT | {"decided_at": START}
+    later = opened(flag="f2", digest=digest(first), decided_at=START + DAY)
+    chain = walk("topic", write(Book(), [opened(digest=digest(first)), later]), LATER)
+
+    def found(**changes: Any) -> list[str]:
+        event = first | changes
+        key = (event["flag_id"], event["event"], event["grade"])
+        return [f.what for f in unbound_events(chain, {key: event}, "raised", 60_000)]
+
+    assert found() == []
+    assert found(flag_id="w", grade="watch") == []  # no file of its own
+    assert "f3" in found(flag_id="f3")[0]
+    assert "cleared" in found(event="cleared")[0]
+    assert "escalated" in found(event="escalated", grade="critical")[0]
+    assert found(flag_id="f3", decided_at=START + DAY) == []  # may be on its way

@@ -25,7 +25,7 @@ def document() -> dict[str, Any]:
     events = [flag_event(e, entity, e.bin_start_ms, START).to_json() for e in RISEN]
     book, entries = Book(), []
     for event in events:
-        draft = draft_of(event, book, "raised")
+        draft = draft_of(event, book.files, "raised")
         entries += write(book, [draft] if draft else [])
     file = next(iter(book.files.values()))
     return evidence(file, events, [entry_json(e) for e in entries], START)

@@ -182,4 +182,4 @@ def test_anothers_flag_does_not_exist() -> None:
     write(book, [opened()])
     with pytest.raises(RefusedError) as refused:
         ask(book, Kind.ACKED, P02)
-    assert (refused.value.code, str(refused.value)) == ("unknown_flag", "there is no flag f1")
+    assert (refused.value.code, str(refused.value)) == ("unknown_flag", "there is no such flag")

@@ -218,8 +218,8 @@ def test_an_attachment_is_an_entry_of_the_same_grade() -> None:
         "flag_id": "child", "event": "attached", "grade": "raised", "rule": "F01",
         "parent_id": "wide", "onset": file.onset, "event_time": START, "decided_at": START,
     }  # fmt: skip
-    draft = draft_of(event, book, "raised")
+    draft = draft_of(event, book.files, "raised")
     assert draft is not None
     write(book, [draft], START)
     assert (book.files["child"].parent_id, book.files["child"].grade) == ("wide", "critical")
-    assert draft_of(event, book, "raised") is None
+    assert draft_of(event, book.files, "raised") is None
