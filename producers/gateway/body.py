@@ -8,20 +8,30 @@ from collections.abc import AsyncIterator
 from producers.gateway.errors import Refusal
 
 _STEP = 1 << 20
+_PATIENCE = 32 << 20
+"""Bytes over the limit that are read before the answer."""
 
 
 async def read_body(chunks: AsyncIterator[bytes], declared: str | None, limit: int) -> bytes:
-    """All of it, at most `limit` bytes; a Content-Length over it is refused unread."""
+    """All of it, at most `limit` bytes.
+
+    What is over it is read on for a while and thrown away, so that the client, who is still
+    sending, gets the answer and not a broken connection. A Content-Length beyond that is refused
+    unread.
+    """
     too_large = Refusal(413, "body", f"must be at most {limit} bytes")
-    if declared is not None and declared.isdigit() and int(declared[:19]) > limit:
+    if declared is not None and declared.isdigit() and int(declared[:19]) > limit + _PATIENCE:
         raise too_large
     parts: list[bytes] = []
     size = 0
     async for chunk in chunks:
         size += len(chunk)
-        if size > limit:
+        if size > limit + _PATIENCE:
             raise too_large
-        parts.append(chunk)
+        if size <= limit:
+            parts.append(chunk)
+    if size > limit:
+        raise too_large
     return parts[0] if len(parts) == 1 else b"".join(parts)
 
 

@@ -7,6 +7,7 @@ import json
 import threading
 import time
 from collections import Counter, defaultdict
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
@@ -106,6 +107,19 @@ def test_a_key_opens_one_platform_and_says_nothing_of_another(gateway: RunningGa
     found = stored(gateway.bootstrap, gateway.signer)
     assert found["p01"].keys() == {f"{1:032x}"}
     assert found["p02"].keys() == {f"{2:032x}"}
+
+
+def test_who_sends_too_much_is_told_so_while_still_sending(gateway: RunningGateway) -> None:
+    """And not cut off: a client that gets no answer sends the same again."""
+    client = gateway.client(gateway.key("p01"))
+    headers = kind(JSON) | {"Authorization": client.headers["Authorization"]}
+    for size in (4_100_000, 20_000_000):
+        # A client that first sends all and then reads, as the simple ones do.
+        plain = HTTPConnection(client.base_url.host, client.base_url.port)
+        plain.request("POST", "/v1/samples/orders", b" " * size, headers)
+        answer = plain.getresponse()
+        assert answer.status == 413
+        assert b"at most" in answer.read()
 
 
 def test_keys_come_and_go_without_a_restart(gateway: RunningGateway) -> None:
