@@ -68,6 +68,20 @@ def window_since(
     )
 
 
+def enough(
+    state: SpikeState, slots: NDArray[np.int64], counts: Floats, policy: SpikePolicy
+) -> NDArray[np.bool_]:
+    """Which series [n] hold complaints enough for any grade, with ``counts`` [n] in the open bin.
+
+    NaN always does. A sum, where a score costs fifty times as much: few series pass.
+    """
+    oldest = state.ring_counts[slots, state.cursor[slots] % policy.window_bins]
+    held = state.ring_counts[slots].sum(axis=1) - oldest + counts
+    least = min(policy.min_count, policy.min_count_critical)
+    few: NDArray[np.bool_] = held < least
+    return ~few
+
+
 def open_window(
     state: SpikeState,
     slots: NDArray[np.int64],
