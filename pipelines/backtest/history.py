@@ -137,8 +137,8 @@ WHERE f.rule = 'F01' AND f.entity_type = 'merchant' AND d.decision = 'UPHELD'"""
 def from_warehouse(client: Any, first: int, last: int, season: Season = NO_SEASON) -> History:
     """Merchants' closed minutes from bin ``first`` to before ``last``, an hour at a time.
 
-    A bin in which nothing of a merchant's platform was heard is unknown. ``season`` and the calendar
-    of events change what is expected as they do in a worker.
+    A bin in which nothing of a merchant's platform was heard is unknown. ``season`` and the
+    calendar of events change what is expected as they do in a worker.
     """
     span = {"first": first * 300, "last": last * 300}
     rows = client.execute(_SERIES, span)
@@ -163,9 +163,7 @@ class OrderPool:
         self._orders = ExposureState.empty(len(group), warm=True)
         self._season = season
 
-    def bin(
-        self, number: int, counts: Floats, orders: Floats, known: npt.NDArray[np.bool_]
-    ) -> Bin:
+    def bin(self, number: int, counts: Floats, orders: Floats, known: npt.NDArray[np.bool_]) -> Bin:
         """The bin with this number, of its minutes' counts and orders [minute, n]; moves on."""
         start = number * _BIN_MS
         factor = np.broadcast_to(self._season.factor(start, self.group), known.shape)

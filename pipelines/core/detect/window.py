@@ -96,7 +96,8 @@ def open_window(
     bins = _bins(state, slots)
     for column, now in zip(bins, (counts, expected, exposure), strict=True):
         column[rows, oldest] = np.where(known, now, 0.0)
-    return _window(state, slots, bins, policy)
+    window = _window(state, slots, bins, policy)
+    return window._replace(beyond=window.beyond + policy.open_cost)
 
 
 def _bins(state: SpikeState, slots: Slots) -> _Bins:

@@ -39,8 +39,8 @@ def run_by_worker(at: str, season: Season) -> np.ndarray:
     for i, (c, o) in enumerate(zip(counts, orders, strict=True)):
         monitor.close_minute(first * MINUTES + i, c, o, known)
     state = monitor.detector.state
-    rings = [np.roll(ring, -cut) for ring, cut in zip(state.ring_exposure, state.cursor)]
-    return np.array(rings).T
+    # All began together: the oldest bin of each ring is at the same place.
+    return np.roll(state.ring_exposure, -int(state.cursor[0]), axis=1).T
 
 
 def calibrated_on(at: str, season: Season) -> np.ndarray:
