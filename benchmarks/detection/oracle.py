@@ -50,7 +50,8 @@ class Filter:
         """What critical goes by [n] if the bin closed now with ``counts``; changes nothing."""
         stay, rest = self._step(self.raised[:, some], self.normal[some], counts, mean, phi)
         window = _next(self.counts[some], counts), _next(self.means[some], mean)
-        return self._held(np.log(stay.sum(axis=0) / rest), *window, phi)
+        held = self._held(np.log(stay.sum(axis=0) / rest), *window, phi)
+        return held - self.policy.open_cost
 
     def close(self, counts: Floats, mean: Floats, phi: Floats) -> Floats:
         """The same of a closed bin, which is kept."""

@@ -37,7 +37,7 @@ class Sizes:
 
     def work(self) -> dict[str, float]:
         """Seconds by stage on an idle core: what the estimate of the time left weighs by."""
-        looks = 1.0 + 0.35 * (self.ticks - 1)
+        looks = 1.0 + 0.1 * (self.ticks - 1)
         null = self.null_series * (3 + self.null_days * looks) * 4e-4
         stages = {f"{NULLS}, drift {drift}": null for drift in DRIFTS}
         stages[ORACLE] = self.oracle * 3e-4 * self.ticks
@@ -47,7 +47,7 @@ class Sizes:
         return stages
 
 
-FULL = Sizes(50_000, 3, 1_000, 100, 1, 1.0, 20_000, 5)
+FULL = Sizes(50_000, 5, 1_000, 100, 1, 1.0, 20_000, 5)
 SHORT = Sizes(1_500, 1, 100, 20, 4, 0.1, 3_000, 3)
 TINY = Sizes(400, 1, 40, 10, 4, 0.02, 1_500, 2)
 """For the tests: the keys and the rough order of things."""

@@ -22,6 +22,7 @@ from pipelines.calibration import Calibration, GradeMeasure, budget_of, fingerpr
 from pipelines.cli import settings
 from pipelines.core.detect import DEFAULT_POLICY, Grade, GroupPrior, SpikePolicy, prior_weight
 from pipelines.errors import CommandError
+from pipelines.season import seasonal
 from pipelines.warehouse.calibrations import store
 from pipelines.warehouse.client import connect
 
@@ -105,7 +106,9 @@ def calibrate(
     The detector runs over the merchants' past as it ran then, ticks on open bins included; flags
     that were upheld are left out. Each grade gets the lowest threshold at which its false alerts
     keep to the budget: 1,000, 10 and 1 a day. Budget, measured rate and period go into OUT, which
-    workers load (LIVEWATCH_CALIBRATION_FILE), and into the table `calibrations`.
+    workers load (LIVEWATCH_CALIBRATION_FILE), and into the table `calibrations`. From the warehouse
+    it goes by the season that a worker reads (LIVEWATCH_SEASON_FILE) and the calendar of events;
+    the exposure of CSVs is taken as it is.
 
         livewatch calibrate --days 14 --out /etc/livewatch/calibration.json
 
@@ -129,13 +132,17 @@ def calibrate(
 
 
 def _stored(bins: int) -> History:
-    """The last ``bins`` closed bins of the warehouse. Raises InputError where there is none."""
+    """The last ``bins`` closed bins of the warehouse, in the season that a worker runs.
+
+    Raises InputError where there is none, and SeasonError.
+    """
+    season = seasonal(settings().season_file)
     client = connect(settings())
     ((last,),) = client.execute(
         "SELECT toUnixTimestamp(max(minute)) FROM indicators_session WHERE closed = 1"
     )
     end = (int(last) + 60) // 300
-    history = from_warehouse(client, end - bins, end)
+    history = from_warehouse(client, end - bins, end, season)
     if not history.names:
         raise InputError("the warehouse has no closed minutes of merchants in that time")
     return history

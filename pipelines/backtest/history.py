@@ -13,10 +13,12 @@ import numpy.typing as npt
 
 from pipelines.backtest.read import BinLength, InputError, find, read
 from pipelines.core.detect import ExposureState, close_exposure, open_exposure
+from pipelines.core.detect.season import NO_SEASON, GroupSeason, Season
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 MINUTES = 5
+_BIN_MS = 300_000
 _LOOKS = 5
 _SEED = 15
 
@@ -132,31 +134,58 @@ FROM v_flags AS f INNER JOIN v_flag_files AS d ON d.flag_id = f.flag_id
 WHERE f.rule = 'F01' AND f.entity_type = 'merchant' AND d.decision = 'UPHELD'"""
 
 
-def from_warehouse(client: Any, first: int, last: int) -> History:
+def from_warehouse(client: Any, first: int, last: int, season: Season = NO_SEASON) -> History:
     """Merchants' closed minutes from bin ``first`` to before ``last``, an hour at a time.
 
-    A bin in which nothing of a merchant's platform was heard is unknown.
+    A bin in which nothing of a merchant's platform was heard is unknown. ``season`` and the
+    calendar of events change what is expected as they do in a worker.
     """
     span = {"first": first * 300, "last": last * 300}
     rows = client.execute(_SERIES, span)
     keys = {(platform, merchant): i for i, (platform, merchant, _) in enumerate(rows)}
-    groups: dict[tuple[str, str], int] = {}
-    group = [groups.setdefault((platform, goods), len(groups)) for platform, _, goods in rows]
+    groups: dict[str, int] = {}
+    group = [groups.setdefault(f"{platform}/{goods}", len(groups)) for platform, _, goods in rows]
     upheld = [
         Span(f"{platform}/{merchant}", begin, end)
         for platform, merchant, begin, end in client.execute(_UPHELD)
     ]
     names = [f"{platform}/{merchant}" for platform, merchant in keys]
-    bins = _stored_bins(client, keys, first, last)
-    return History(names, np.array(group, np.int64), upheld, bins, last - first)
+    pool = OrderPool(np.array(group, np.int64), GroupSeason(season, lambda: groups))
+    bins = _stored_bins(client, keys, first, last, pool)
+    return History(names, pool.group, upheld, bins, last - first)
+
+
+class OrderPool:
+    """Orders to be complained about, by merchant [n], and the season of each one's group."""
+
+    def __init__(self, group: Ints, season: GroupSeason) -> None:
+        self.group = group
+        self._orders = ExposureState.empty(len(group), warm=True)
+        self._season = season
+
+    def bin(self, number: int, counts: Floats, orders: Floats, known: npt.NDArray[np.bool_]) -> Bin:
+        """The bin with this number, of its minutes' counts and orders [minute, n]; moves on."""
+        start = number * _BIN_MS
+        factor = np.broadcast_to(self._season.factor(start, self.group), known.shape)
+        seen, sold = np.cumsum(counts, axis=0), np.cumsum(orders, axis=0)
+        looks = []
+        for i in range(MINUTES - 1):
+            some = np.flatnonzero((seen[i] > 0) & known)
+            mine, share = sold[i][some], (i + 1) / MINUTES
+            e = open_exposure(self._orders, some, mine, share, factor=factor[some])
+            e = self._season.expected(start, e, mine, factor[some])
+            looks.append(Look(some, seen[i][some], e))
+        told = np.where(known, sold[-1], np.nan)
+        e = close_exposure(self._orders, slice(None), told, factor=factor)
+        e = self._season.expected(start, e, told, factor)
+        return Bin(number, np.where(known, seen[-1], np.nan), e, looks)
 
 
 def _stored_bins(
-    client: Any, keys: dict[tuple[str, str], int], first: int, last: int
+    client: Any, keys: dict[tuple[str, str], int], first: int, last: int, pool: OrderPool
 ) -> Iterator[Bin]:
     size = len(keys)
     platforms = np.array([platform for platform, _ in keys])
-    pool = ExposureState.empty(size, warm=True)
     for start in range(first, last, 12):
         stop = min(start + 12, last)
         span = {"first": start * 300, "last": stop * 300}
@@ -170,21 +199,4 @@ def _stored_bins(
         for b in range(start, stop):
             some = slice((b - start) * MINUTES, (b - start + 1) * MINUTES)
             known = np.isin(platforms, list(heard.get(b, ())))
-            yield _bin(b, counts[some], orders[some], known, pool)
-
-
-def _bin(
-    number: int,
-    counts: Floats,
-    orders: Floats,
-    known: npt.NDArray[np.bool_],
-    pool: ExposureState,
-) -> Bin:
-    seen, sold = np.cumsum(counts, axis=0), np.cumsum(orders, axis=0)
-    looks = []
-    for i in range(MINUTES - 1):
-        some = np.flatnonzero((seen[i] > 0) & known)
-        e = open_exposure(pool, some, sold[i][some], (i + 1) / MINUTES)
-        looks.append(Look(some, seen[i][some], e))
-    e = close_exposure(pool, slice(None), np.where(known, sold[-1], np.nan))
-    return Bin(number, np.where(known, seen[-1], np.nan), e, looks)
+            yield pool.bin(b, counts[some], orders[some], known)

@@ -11,7 +11,7 @@ from pipelines.backtest.ladder import Ladder
 from pipelines.core.detect import EpisodeEvent, SpikeDetector, SpikePolicy, peek
 from pipelines.core.detect.spike_filter import expected, may_reach
 from pipelines.core.detect.whole_hour import for_critical
-from pipelines.core.detect.window import Window, closed_window, open_window
+from pipelines.core.detect.window import Window, closed_window, enough, open_window
 
 Floats = npt.NDArray[np.float64]
 Slots = npt.NDArray[np.integer[Any]]
@@ -40,7 +40,9 @@ class FalseAlerts:
         args = (counts, exposure, mean, weight)
         events = self.detector.tick(bin_ * self.policy.bin_ms, slots, *args)
         state, low = self.detector.state, THRESHOLDS[0]
-        near = np.flatnonzero(may_reach(state, slots, counts, low, self.policy))
+        may = may_reach(state, slots, counts, low, self.policy)
+        may &= enough(state, slots.astype(np.int64), counts, self.policy)
+        near = np.flatnonzero(may)
         at, columns = slots[near], np.broadcast_arrays(counts, *args[1:])
         c, e, m0, w0 = (column[near] for column in columns)
         scores = peek(state, at, c, e, m0, w0, self.policy)

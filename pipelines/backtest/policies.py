@@ -25,7 +25,14 @@ WIDE_PHI = (1.15, 1.6, 2.3, 3.5, 6.0, 12.0, 25.0, 60.0)
 
 # A series is held against itself alone here: nothing is asked of it beyond others.
 ALONE = replace(
-    DEFAULT_POLICY, critical=2.6, restless_cost=0.0, hour_cost=0.0, bin_cost=0.0, climb_cost=0.0
+    DEFAULT_POLICY,
+    critical=2.6,
+    restless_cost=0.0,
+    hour_cost=0.0,
+    bin_cost=0.0,
+    climb_cost=0.0,
+    size_cost=0.0,
+    open_cost=0.0,
 )
 
 LONG: dict[BinLength, SpikePolicy] = {

@@ -104,19 +104,27 @@ class SpikePolicy:
     whose rates walk 0.1 a day, ticks on open bins included (``benchmarks.detection``, calibration
     seeds; docs/detection.md has what came of it). ``livewatch calibrate`` sets a city's own."""
     raised: float = 1.5
-    critical: float = 3.2
-    hour_cost: float = 6.0
+    critical: float = 2.4
+    hour_cost: float = 5.0
     """Critical asks so many log odds more for each unit that the window's z (``whole_hour``) ..."""
     hour_usual: float = 4.0
     """... lies below this, and fewer for each above it ..."""
     hour_unsure: float = 0.005
     """... where z allows for so much relative variance of what was expected ..."""
-    bin_cost: float = 1.0
+    bin_cost: float = 0.8
     """... and so many for each bin of the window of at least twice what was expected that is ..."""
     bins_usual: float = 5.0
     """... missing from so many; fewer for each more ..."""
     climb_cost: float = 4.0
-    """... and so many for each unit of log by which the fast baseline is above the slow one."""
+    """... and so many for each unit of log by which the fast baseline is above the slow one ..."""
+    size_cost: float = 0.5
+    """... and so many fewer for each unit of log by which what is expected of a bin ..."""
+    size_most: float = 1.0
+    """... lies below this, complaints ..."""
+    size_least: float = 0.3
+    """... or this, where it is less still ..."""
+    open_cost: float = 1.0
+    """... and so many in a bin that is still open: each look at it is one more chance to err."""
 
     window_bins: int = 12
     """Window of the count guard, of the clear rule and of what an event reports, bins."""
@@ -156,8 +164,10 @@ class SpikePolicy:
         if min(self.drifts) < 0 or min(self.drift_weights) <= 0 or self.drift_cap < 0:
             raise ValueError("SpikePolicy.drifts must be >= 0 and their weights above 0")
         costs = (self.restless_cost, self.hour_cost, self.bin_cost, self.climb_cost)
-        if min(*costs, self.hour_unsure) < 0:
+        if min(*costs, self.size_cost, self.open_cost, self.hour_unsure) < 0:
             raise ValueError("SpikePolicy costs and .hour_unsure must not be negative")
+        if not 0 < self.size_least <= self.size_most:
+            raise ValueError("SpikePolicy sizes must be positive, .size_least <= .size_most")
         if not 0 < self.gain_min <= self.gain_max < 1:
             raise ValueError("SpikePolicy gains must be in (0, 1), .gain_min <= .gain_max")
         if not self.watch < self.raised < self.critical:

@@ -18,7 +18,7 @@ from .episodes import EpisodeBook, EpisodeEvent, EventKind
 from .policy import DEFAULT_POLICY, SpikePolicy
 from .spike_filter import expected, may_reach, observe, peek
 from .spike_state import SpikeState
-from .window import closed_window, open_window
+from .window import closed_window, enough, open_window
 
 Index = NDArray[np.integer[Any]]
 
@@ -90,8 +90,10 @@ class SpikeDetector:
         Series without a complaint in the open bin may be left out: a zero only lowers the score.
         """
         inputs = _inputs(len(slots), counts, exposure, prior_mean, prior_weight)
-        may = may_reach(self.state, slots, inputs.counts, self.policy.watch, self.policy)
-        near = np.flatnonzero(may | self.book.in_episode(slots))
+        index = slots.astype(np.int64)
+        may = may_reach(self.state, index, inputs.counts, self.policy.watch, self.policy)
+        may &= enough(self.state, index, inputs.counts, self.policy)
+        near = np.flatnonzero(may)
         if not near.size:
             return []
         slots, inputs = slots[near], BinInputs(*(column[near] for column in inputs))

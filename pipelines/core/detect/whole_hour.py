@@ -9,11 +9,16 @@ window's complaints without those of its largest bin, e what was expected of it,
 the root of the quasi-deviance (McCullagh and Nelder, ch. 9), and n the bins of more than twice what
 was expected, critical asks for even odds at least, and for
 
-    threshold + hour_cost (hour_usual - z) + bin_cost (bins_usual - n) + climb_cost C
+    threshold + hour_cost (hour_usual - z) + bin_cost (bins_usual - n) + size_cost M + climb_cost C
 
-C is how far the fast baseline lies above the slow one, log. The square root of phi and not phi:
-what is known of a small series' dispersion comes from a few bursts. What the score already asks of
-the restless (``SpikePolicy.restless_cost``) is given back above even odds.
+M is ln of what is expected of a bin over size_most, which it counts up to, and from size_least on:
+a false alert more buys more of a x10 rise on 0.3 a bin than of a x5 rise on 1, so a little less is
+asked of the smaller series (Neyman-Pearson over strata). C is how far the fast baseline lies above
+the slow one, log. An open bin is asked open_cost more (``window``).
+
+The square root of phi and not phi: what is known of a small series' dispersion comes from a few
+bursts. What the score already asks of the restless (``SpikePolicy.restless_cost``) is given back
+above even odds.
 """
 
 from __future__ import annotations
@@ -46,8 +51,10 @@ def of_window(counts: Floats, expected: Floats, phi: Floats, policy: SpikePolicy
     above = np.where(steady > usual, steady * np.log(steady / usual) - (steady - usual), 0.0)
     z = np.sqrt(above / (np.sqrt(phi) + policy.hour_unsure * usual))
     doubled = (counts > 2.0 * expected).sum(axis=1)
+    size = np.clip(usual / counts.shape[1], policy.size_least, policy.size_most)
     asked: Floats = policy.hour_cost * (policy.hour_usual - z)
     asked += policy.bin_cost * (policy.bins_usual - doubled)
+    asked += policy.size_cost * np.log(size / policy.size_most)
     return asked
 
 

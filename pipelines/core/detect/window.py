@@ -68,6 +68,20 @@ def window_since(
     )
 
 
+def enough(
+    state: SpikeState, slots: NDArray[np.int64], counts: Floats, policy: SpikePolicy
+) -> NDArray[np.bool_]:
+    """Which series [n] hold complaints enough for any grade, with ``counts`` [n] in the open bin.
+
+    NaN always does. A sum, where a score costs fifty times as much: few series pass.
+    """
+    oldest = state.ring_counts[slots, state.cursor[slots] % policy.window_bins]
+    held = state.ring_counts[slots].sum(axis=1) - oldest + counts
+    least = min(policy.min_count, policy.min_count_critical)
+    few: NDArray[np.bool_] = held < least
+    return ~few
+
+
 def open_window(
     state: SpikeState,
     slots: NDArray[np.int64],
@@ -82,7 +96,8 @@ def open_window(
     bins = _bins(state, slots)
     for column, now in zip(bins, (counts, expected, exposure), strict=True):
         column[rows, oldest] = np.where(known, now, 0.0)
-    return _window(state, slots, bins, policy)
+    window = _window(state, slots, bins, policy)
+    return window._replace(beyond=window.beyond + policy.open_cost)
 
 
 def _bins(state: SpikeState, slots: Slots) -> _Bins:

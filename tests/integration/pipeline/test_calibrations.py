@@ -11,6 +11,7 @@ import pytest
 from pipelines.backtest.calibrate import calibrate_on
 from pipelines.backtest.history import from_warehouse
 from pipelines.core.detect import DEFAULT_POLICY
+from pipelines.core.detect.season import Season
 from pipelines.warehouse.calibrations import store
 from pipelines.warehouse.migrate import load, plan, run
 
@@ -57,6 +58,9 @@ def test_minutes_become_bins_and_thresholds_are_kept(clickhouse: Any, database: 
             two = bins[b].looks[1]
             np.testing.assert_array_equal(two.counts, mine[:2].sum(axis=0)[two.slots])
             assert bins[b].exposure == pytest.approx([500.0] * MERCHANTS, rel=0.1)
+        swing = Season({"p1/food": np.full(168, 2.0)})
+        in_season = list(from_warehouse(client, FIRST, FIRST + BINS, swing).bins)
+        np.testing.assert_allclose(in_season[9].exposure, 2 * bins[9].exposure)
         made = calibrate_on(history, DEFAULT_POLICY, 12, bins)
         assert made.first == datetime.fromtimestamp((FIRST + 12) * 300, UTC).isoformat()
         store(client, made, datetime.now(UTC))

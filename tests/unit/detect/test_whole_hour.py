@@ -11,6 +11,7 @@ import pytest
 from pipelines.core.detect.policy import SpikePolicy
 from pipelines.core.detect.spike_state import SpikeState
 from pipelines.core.detect.whole_hour import asked, of_window
+from pipelines.core.detect.window import closed_window, enough, open_window
 
 POLICY = SpikePolicy()
 PHI = np.array([1.0])
@@ -38,7 +39,37 @@ def test_of_one_wild_bin_more_is_asked_than_of_a_steady_rise() -> None:
 
 
 def test_nothing_and_less_than_usual_cost_the_same() -> None:
-    assert cost([0.0] * 12) == cost([0.5] * 12) == cost([0.0] * 12, 0.0)
+    assert cost([0.0] * 12) == cost([0.5] * 12)
+
+
+def test_of_a_small_series_a_little_less_is_asked_down_to_a_size() -> None:
+    nothing = [0.0] * 12
+    large, one, half, least, tiny = (cost(nothing, usual) for usual in (40.0, 1.0, 0.5, 0.3, 0.01))
+    assert large == one
+    assert one - half == pytest.approx(POLICY.size_cost * math.log(2))
+    assert one - least == pytest.approx(POLICY.size_cost * math.log(1 / 0.3))
+    assert tiny == pytest.approx(least)
+    assert cost(nothing, 0.0) == pytest.approx(least)
+
+
+def test_of_an_open_bin_more_is_asked_than_of_the_same_bin_closed() -> None:
+    one, zero = np.arange(1), np.zeros(1)
+    state = SpikeState.empty(1)
+    state.ring_counts[:], state.ring_expected[:] = 5.0, 1.0
+    closed = closed_window(state, one, POLICY)
+    still_open = open_window(state, one, zero + 5.0, zero + 1.0, zero + 1.0, POLICY)
+    assert still_open.observed == closed.observed
+    assert still_open.beyond - closed.beyond == pytest.approx(POLICY.open_cost)
+
+
+def test_a_tick_leaves_out_whose_hour_holds_too_few_complaints() -> None:
+    # Oldest bin of each: 3, which leaves; the others hold so many together, the open one the last.
+    held, now = np.array([0, 3, 4, 0, 0]), np.array([4.0, 1.0, 1.0, 5.0, np.nan])
+    state = SpikeState.empty(len(held))
+    state.ring_counts[:, 0] = 3.0
+    state.ring_counts[:, 5] = held
+    able = enough(state, np.arange(len(held)), now, POLICY)
+    assert able.tolist() == [False, False, True, True, True]
 
 
 @pytest.mark.parametrize("count", [1e6, 2.0**31])
