@@ -26,7 +26,8 @@ def rollup(
 ) -> None:
     """Bring hours and days up to date: what is new, came late or was corrected since the last run.
 
-    Repeat it at will: a run replaces what it computes. Figures: docs/adr/0032-rollups.md
+    Completeness, too. Repeat it at will: a run replaces what it computes. Figures:
+    docs/adr/0032-rollups.md, docs/adr/0037-completeness-kept.md
 
     Examples:
 
