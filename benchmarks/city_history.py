@@ -7,10 +7,11 @@ more rests on has a file in the ledger. Three years of both are there at every s
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from benchmarks.city import SESSIONS, Engine, back, category, keys, merchant, minute, platform
+from pipelines.warehouse import completeness
 
 FLAG_DAYS: Final = 3 * 365
 FLAGS_A_DAY: Final = 1_111
@@ -54,6 +55,20 @@ def fill(db: Engine, end: datetime, days: int) -> None:
         _fill_completeness(db, end - timedelta(days=day))
         _fill_values(db, end - timedelta(days=day))
         _fill_session_values(db, end - timedelta(days=day), day)
+
+
+def keep_completeness(db: Engine, end: datetime) -> None:
+    """As `livewatch ops rollup` has left it by `end`: hours that ended 15 minutes before are kept.
+
+    What was filled in just now counts as inserted in its time, and the hours after as still moving.
+    """
+    later = datetime.now(UTC) + timedelta(minutes=11)
+    moving = f"hour >= toStartOfHour({back(end, '4500')})"
+    db.execute(
+        "INSERT INTO completeness_hours (hour, touched) SELECT DISTINCT hour, "
+        f"{back(later, '0')} FROM completeness_hours WHERE {moving}"
+    )
+    completeness.run(db, later)
 
 
 def _fill_flags(db: Engine, end: datetime, first: int, count: int) -> None:

@@ -26,7 +26,8 @@ def rollup(
 ) -> None:
     """Bring hours and days up to date: what is new, came late or was corrected since the last run.
 
-    Repeat it at will: a run replaces what it computes. Figures: docs/adr/0032-rollups.md
+    Completeness, too. Repeat it at will: a run replaces what it computes. Figures:
+    docs/adr/0032-rollups.md, docs/adr/0037-completeness-kept.md
 
     Examples:
 
@@ -38,13 +39,14 @@ def rollup(
     """
     from deploy.operations.tables import client
     from deploy.operations.target import plain_errors, target
-    from pipelines.warehouse import rollups
+    from pipelines.warehouse import completeness, rollups
 
     span = [_moment("--since", since), _moment("--until", until)]
     at = target(home)
     while True:
         with plain_errors(at), client(at) as db:
             try:
+                completeness.run(db)
                 done = rollups.run(db, span[0], span[1])
             except ValueError as error:
                 raise UsageError(f"--since: {error}") from None

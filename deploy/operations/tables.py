@@ -22,9 +22,11 @@ from pipelines.warehouse.migrate import LEDGER
 
 _PATIENCE_S = 3600
 _CHUNK = 1 << 20
-#: Filled by a materialized view from `flag_events`: a backup has no need of them, and a restore,
-#: which inserts `flag_events`, fills them again.
-DERIVED = frozenset({"flags", "silences"})
+#: A backup has no need of them: a restore inserts `flag_events`, of which a materialized view fills
+#: the first two, and `completeness`, of which `livewatch ops rollup` computes the others again.
+DERIVED = frozenset(
+    {"flags", "silences", "completeness_hours", "completeness_spans", "completeness_sources"}
+)
 
 
 def client(at: Target, database: str | None = None) -> Client:

@@ -64,29 +64,38 @@ GROUP BY time, grade
 ORDER BY time, grade"""
 
 
-def _rows(columns: str, wanted: str, order: str, limit: int) -> str:
-    """The first flags in an order: found without their words, which are read of these alone."""
+#: The same, told without a fold of their figures: whether a flag is open is known from its keys.
+_STILL_OPEN: Final = "min(maybe_open) = 1"
+_KEYS_WITHIN: Final = f"""FROM v_flag_keys
+    WHERE onset <= $__toTime
+      AND (onset >= $__fromTime OR {chosen("onset < $__fromTime AND maybe_open = 1")})
+      AND {FLAG_FILTER}
+    GROUP BY onset, flag_id
+    HAVING {_STILL_OPEN} OR onset >= $__fromTime"""
+
+
+def _rows(columns: str, first: str, order: str, limit: int) -> str:
+    """Flags that began in the range or are still open: the first in an order, which `first` says
+    in terms of v_flag_keys. Words and figures are read of these alone."""
     return f"""SELECT {columns}
 FROM v_flags
 WHERE (onset, flag_id) IN (
     SELECT onset, flag_id
-    FROM v_flags
-    WHERE {wanted}
-      AND {FLAG_FILTER}
-    ORDER BY {order}
+    {_KEYS_WITHIN}
+    ORDER BY {first}
     LIMIT {limit}
   )
 ORDER BY {order}"""
 
 
-def flags(sentence: str, extra: str = "1 = 1", limit: int = 100) -> str:
+def flags(sentence: str) -> str:
     """Flags that began in the range or are still open, the gravest open ones first."""
     return _rows(
         f"""grade, state, onset, platform_id, entity_type, entity, observed, expected,
     {sentence} AS sentence, flag_id""",
-        f"{_WITHIN}\n      AND {extra}",
+        f"{_STILL_OPEN} DESC, max(grade_rank) DESC, onset DESC, flag_id",
         "state = 'open' DESC, grade_rank DESC, onset DESC, flag_id",
-        limit,
+        100,
     )
 
 
@@ -96,7 +105,7 @@ def evidence(lang: Lang) -> str:
         f"""rule, grade, state, muted, onset, opened_event_time, last_event_time,
     entity_type, entity, observed, expected, exposure, score, threshold,
     window_s / 60 AS window_min, sentence_{lang} AS sentence, flag_id""",
-        _WITHIN,
+        "onset DESC, flag_id",
         "onset DESC, flag_id",
         200,
     )

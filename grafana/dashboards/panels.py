@@ -192,10 +192,10 @@ def table(
     )
 
 
-def flag_table(panel_id: int, extra: str = "1 = 1") -> Panel:
+def flag_table(panel_id: int) -> Panel:
     return table(
         panel_id,
-        Text(flags_sql.flags("sentence_zh", extra), flags_sql.flags("sentence_en", extra)),
+        Text(flags_sql.flags("sentence_zh"), flags_sql.flags("sentence_en")),
         Text("预警标记", "Flags"),
         Text(
             "所选时段内开始或仍在进行的预警标记。等级为证据强度：严重、升高、关注；不代表违法认定。",

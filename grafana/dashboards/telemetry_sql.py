@@ -48,12 +48,10 @@ STATES: Final = f"""SELECT $__timeInterval(minute) AS time, source,
     if(max(behind_s) >= 300, 2, if(max(missing) > 0, 1, 0)) AS value
 FROM (
     SELECT minute, concat(platform_id, ' ', source) AS source,
-        sum(gaps) AS missing,
-        dateDiff('second', min(watermark), minute + INTERVAL 1 MINUTE) AS behind_s
-    FROM v_completeness
+        gaps AS missing, dateDiff('second', watermark, minute + INTERVAL 1 MINUTE) AS behind_s
+    FROM v_completeness_source
     WHERE $__timeFilter(minute)
       AND {PLATFORM}
-    GROUP BY minute, platform_id, source
 )
 GROUP BY time, source
 ORDER BY time, source"""
@@ -85,53 +83,16 @@ ORDER BY time, platform_id"""
 
 _BEGIN: Final = "toStartOfFiveMinutes($__fromTime)"
 _END: Final = "toStartOfFiveMinutes($__toTime) + INTERVAL 5 MINUTE"
-_LOOK_BACK: Final = f"{_BEGIN} - INTERVAL 1 HOUR"
-_LANE: Final = "platform_id, source, topic, kafka_partition"
-_TOTALS: Final = ("batches", "rows", "duplicates", "late_rows", "refused")
-_NEW: Final = "greatest(all_{0} - lagInFrame(all_{0}, 1, 0) OVER w, 0) AS new_{0}"
-#: v_completeness_5m of the range alone: the view takes differences before anyone can say which
-#: spans are wanted, and so reads all 90 days. A running total is subtracted from the one of the
-#: span before, which is in the hour before the range; only of a lane that was silent then are
-#: older rows read.
-SPANS: Final = f"""(
-    SELECT span, platform_id, source, topic,
-        {", ".join(f"sum(new_{t}) AS {t}" for t in _TOTALS)}, sum(missing) AS gaps,
-        if(batches + gaps = 0, NULL, gaps / (batches + gaps)) AS gap_share,
-        if(batches + duplicates = 0, NULL, duplicates / (batches + duplicates)) AS duplicate_share,
-        if(rows = 0, NULL, late_rows / rows) AS late_share
-    FROM (
-        SELECT span, {_LANE}, missing,
-            {", ".join(_NEW.format(t) for t in _TOTALS)}
-        FROM (
-            SELECT toStartOfFiveMinutes(minute) AS span, {_LANE},
-                toInt64(argMax(gaps, minute)) AS missing,
-                {", ".join(f"toInt64(max({t})) AS all_{t}" for t in _TOTALS)}
-            FROM v_completeness
-            WHERE minute < {_END}
-              AND (minute >= {_LOOK_BACK} OR ({_LANE}) IN (
-                SELECT {_LANE}
-                FROM v_completeness
-                WHERE minute >= {_LOOK_BACK} AND minute < {_END}
-                  AND {PLATFORM}
-                GROUP BY {_LANE}
-                HAVING min(minute) >= {_BEGIN}
-              ))
-              AND {PLATFORM}
-            GROUP BY span, {_LANE}
-        )
-        WINDOW w AS (PARTITION BY {_LANE} ORDER BY span
-            ROWS BETWEEN 1 PRECEDING AND CURRENT ROW)
-    )
-    WHERE span >= {_BEGIN}
-    GROUP BY span, platform_id, source, topic
-)"""
+_SPANS: Final = f"""FROM v_completeness_5m
+WHERE span >= {_BEGIN} AND span < {_END}
+  AND {PLATFORM}"""
 
 
 def rate(share: str) -> str:
     """A share of the telemetry by platform, worst source first to speak for it."""
     return f"""SELECT toStartOfInterval(span, INTERVAL greatest($__interval_s, 300) second) AS time,
     platform_id, max({share}) AS value
-FROM {SPANS}
+{_SPANS}
 GROUP BY time, platform_id
 ORDER BY time, platform_id"""
 
@@ -140,7 +101,7 @@ SKEW: Final = f"""SELECT platform_id, source, skew_low_s, skew_high_s
 FROM (
     SELECT platform_id, source, min(skew_low_ms) / 1000 AS skew_low_s,
         max(skew_high_ms) / 1000 AS skew_high_s
-    FROM v_completeness
+    FROM v_completeness_source
     WHERE $__timeFilter(minute)
       AND {PLATFORM}
     GROUP BY platform_id, source
@@ -158,7 +119,7 @@ LOST: Final = f"""SELECT sum(gaps) / nullIf(sum(batches) + sum(gaps), 0) AS gap_
     sum(late_rows) / nullIf(sum(rows), 0) AS late_share,
     sum(refused) / nullIf(sum(rows) + sum(refused), 0) AS refused_share,
     sum(duplicates) / nullIf(sum(batches) + sum(duplicates), 0) AS duplicate_share
-FROM {SPANS}"""
+{_SPANS}"""
 
 #: Alerts a day over the range against the budget (raised 10, critical 1). Every alert counts:
 #: without appeals nobody knows which were false, so this is an upper bound of the false rate.

@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 
-from grafana.dashboards.flags_sql import chosen
+from grafana.dashboards.flags_sql import chosen, evidence, flags
+from grafana.screen.macros import ALL, Context, expand
+from grafana.screen.timerange import TimeRange
 from pipelines.warehouse.migrate import Step, load, plan, run
 
 NUMBER = 25
@@ -78,7 +80,7 @@ def client(clickhouse: Any) -> Iterator[Any]:
         rng.shuffle(events)
         half = len(events) // 2
         put(admin, events[:half])
-        run(admin, "flag_states", plan(load(), NUMBER - 1, NUMBER))
+        run(admin, "flag_states", plan(load(), NUMBER - 1, None))
         for first in range(half, len(events), 100):
             put(admin, events[first : first + 100])
         put(admin, events[:100])
@@ -127,6 +129,22 @@ def test_choosing_flags_first_loses_none(client: Any) -> None:
     newest = client.execute(f"{plain} AND {few} ORDER BY onset")
     all_of_it = client.execute(f"{plain} ORDER BY onset")
     assert newest == all_of_it[-9:]
+
+
+@pytest.mark.parametrize("days", [1, 9])
+def test_a_panel_lists_the_flags_that_folding_them_all_puts_first(client: Any, days: int) -> None:
+    span = TimeRange(NOW - timedelta(days=days + 2), NOW - timedelta(days=2))
+    context = Context(span, 60, {"platform": "p1", "category": ALL})
+    begin, end = (f"toDateTime({round(t.timestamp())})" for t in (span.start, span.end))
+    within = f"onset <= {end} AND (state = 'open' OR onset >= {begin}) AND platform_id = 'p1'"
+    for sql, order, limit in (
+        (flags("sentence_en"), "state = 'open' DESC, grade_rank DESC, onset DESC, flag_id", 100),
+        (evidence("en"), "onset DESC, flag_id", 200),
+    ):
+        found = [row[-1] for row in client.execute(expand(sql, context))]
+        plain = f"SELECT flag_id FROM old_flags WHERE {within} ORDER BY {order} LIMIT {limit}"
+        assert found == [row[0] for row in client.execute(plain)]
+        assert len(found) > 9
 
 
 def test_a_replay_of_everything_changes_nothing(client: Any) -> None:

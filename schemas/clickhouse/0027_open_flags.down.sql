@@ -1,0 +1,1 @@
+ALTER TABLE flags DROP INDEX by_open SETTINGS mutations_sync = 2;
