@@ -97,14 +97,16 @@ def recipients(file: FlagFile, level: Level, policy: RoutingPolicy) -> tuple[str
 def _explained(
     file: FlagFile, policy: RoutingPolicy, parents: Mapping[str, FlagFile] | None
 ) -> str:
-    """A wider rise that people are told of in its stead; a watch is told to nobody."""
+    """A wider rise that people are told of in its stead, at that level: a watch is told to nobody,
+    what is only raised not to those who are told of what is critical."""
     if not file.parent_id or same_event(file.entity_type, file.parent_id):
         return ""
     if parents is not None:
         parent = parents.get(file.parent_id)
         if parent is None or not parent.counted:
             return ""
-        if policy.base_level(parent.rule, parent.grade) is Level.NONE:
+        due = policy.base_level(parent.rule, parent.grade)
+        if due is Level.NONE or due < policy.base_level(file.rule, file.grade):
             return ""
     return f"parent:{file.parent_id}"
 

@@ -1,7 +1,9 @@
-"""A rise of one agency (MCN) as a whole: its merchants are known by the complaints of the hour."""
+"""A rise that the merchants of one agency (MCN), or the sessions of one merchant, share: who they
+are is known by the complaints of the hour."""
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
@@ -12,8 +14,9 @@ from pipelines.core.detect.parents import stands_out
 from pipelines.core.detect.window import closed_window
 from pipelines.core.flags import RULE, Entity
 from pipelines.core.kin import EntityKey
+from pipelines.core.metrics import MINUTE_MS
 from pipelines.core.rollup.level import Key, Level
-from pipelines.core.rollup.parents import Wide, closed_bins, open_rise
+from pipelines.core.rollup.parents import Wide, open_rise
 from pipelines.core.rollup.whose import Whose
 
 SURE = 2.0
@@ -45,32 +48,35 @@ def usual_a_bin(level: Level, slots: Sequence[int]) -> list[float]:
     return usual
 
 
-def wide_agency(mcn: Level, merchants: Level, key: Key, rows: Iterable[Row]) -> Wide | None:
-    """The rise of an agency without the tenth of its merchants (one at least) with the most
-    complaints; None where it is in no episode or does not stand out without them.
+def shared_rise(wider: Level, parts: Level | None, key: Key, rows: Sequence[Row]) -> Wide | None:
+    """The rise of an agency that its merchants share, or of a merchant that its sessions do
+    (`parts` None): it stands out without the tenth of them (one at least) with most complaints.
 
-    The rule of `parent_rise`; merchants without a complaint need not be known for it.
+    It explains whatever its parts do: who answers for all of them is told, not each of them.
+    None where it is in no episode, or one part has it all. Open minutes count, too: its parts must
+    be attached before they are told.
     """
-    slot = mcn.index.slots.get(key)
-    episode = None if slot is None else open_rise(mcn, slot)
-    if episode is None or slot is None or (bins := closed_bins(mcn, episode)) < 1:
+    slot = wider.index.slots.get(key)
+    episode = None if slot is None else open_rise(wider, slot)
+    if episode is None or slot is None or not rows:
         return None
-    bins = min(bins, mcn.monitor.policy.window_bins)
-    last = mcn.monitor.closed_through
-    first = last + 1 - bins * mcn.monitor.minutes_per_bin
+    first = episode.onset_ms // MINUTE_MS
+    minutes = max(minute for minute, _, _ in rows) + 1 - first
+    bins = min(max(minutes, 1) / wider.monitor.minutes_per_bin, wider.monitor.policy.window_bins)
     mine, whole = Counter[str](), Counter[str]()
     for minute, one, n in rows:
-        if one.platform == key[0] and first <= minute <= last:
-            whole[one.merchant] += n
-            mine[one.merchant] += n * (one.mcn == key[1])
+        if one.platform == key[0] and minute >= first:
+            part = one.merchant if parts else one.session
+            whole[part] += n
+            mine[part] += n * (getattr(one, wider.kind) == key[1])
     mine = +mine
-    left = mine.total()
-    usual = usual_a_bin(mcn, [slot])[0] * bins
+    left, usual = mine.total(), usual_a_bin(wider, [slot])[0] * bins
     for pid, n in mine.most_common(max(1, int(TOP_SHARE * len(mine)))):
-        at = merchants.index.slots.get((key[0], pid))
+        at = None if parts is None else parts.index.slots.get((key[0], pid))
         left -= n
-        usual -= 0.0 if at is None else usual_a_bin(merchants, [at])[0] * bins * n / whole[pid]
-    if len(mine) < 2 or usual <= 0 or not stands_out(left, usual, SURE):
+        if parts is not None and at is not None:
+            usual -= usual_a_bin(parts, [at])[0] * bins * n / whole[pid]
+    if usual <= 0 or not stands_out(left, usual, SURE):
         return None
-    flag_id = f"{RULE}:{mcn.entity(slot).key}:{episode.onset_ms}"
-    return Wide(flag_id, ParentRise(True, left / usual), bins)
+    flag_id = f"{RULE}:{wider.entity(slot).key}:{episode.onset_ms}"
+    return Wide(flag_id, ParentRise(True, math.inf), max(int(bins), 1))

@@ -20,7 +20,7 @@ from pipelines.core.kin import EntityKey
 from pipelines.core.metrics import MINUTE_MS
 from pipelines.core.orders import OrdersKnown
 from pipelines.core.partials import Partial, Rise, Rows
-from pipelines.core.rollup.agency import Row, agencies, entity_key, wide_agency
+from pipelines.core.rollup.agency import Row, agencies, entity_key, shared_rise
 from pipelines.core.rollup.counts import MinuteCounts
 from pipelines.core.rollup.level import COUNTED, Key, Level
 from pipelines.core.rollup.one_event import Flagged, OneEvent, of_levels, of_session
@@ -255,7 +255,8 @@ class Levels:
         found: dict[tuple[str, Key], Wide | None] = {}
 
         def widest(one: Rise) -> Wide | None:
-            for wider, key in self._wider(self.merchant, entity_of(one)):
+            shop = (self.merchant, (one.platform_id, one.merchant_pid))
+            for wider, key in [*self._wider(self.merchant, entity_of(one)), shop]:
                 wide = self._wide(self.merchant, wider, key, found)
                 if wide is not None:
                     return wide
@@ -284,8 +285,9 @@ class Levels:
         """The rise of `wider` at `key` as its members of `level` show it, looked at once."""
         at = (wider.kind, key)
         if at not in found:
-            if wider is self.mcn:
-                found[at] = wide_agency(wider, self.merchant, key, self._rows)
+            if wider in (self.mcn, self.merchant):
+                parts = self.merchant if wider is self.mcn else None
+                found[at] = shared_rise(wider, parts, key, self._rows)
             else:
                 found[at] = wide_rise(level, wider, key, self.merchant)
         return found[at]

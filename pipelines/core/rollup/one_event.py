@@ -1,8 +1,8 @@
 """One event, one alert: which open flags rest on the complaints of narrower ones.
 
 A spike of one session lifts its merchant, its streamer, their agency and what contains them. The
-wider flag is attached to the narrower while without the complaints of all narrower flags it would
-not stand out; once it does, it is detached for good and stands for itself.
+wider flag is attached to a narrower one without whose complaints it would not stand out. Once it
+stands out without those of all narrower flags it is detached for good and stands for itself.
 """
 
 from __future__ import annotations
@@ -25,7 +25,11 @@ from pipelines.core.rollup.whose import HOUR, Whose
 SURE = 3.0
 """Over-dispersed standard deviations by which a rest stands out."""
 MOST = 0.5
-"""Share of the excess that the narrower flags must have."""
+"""Share of the excess that the narrower flag must have."""
+SUMS = ("mcn", "cell", "category", "platform")
+SMALL = 0.5
+"""Of what is usual these may have no more than that, to explain what is wider: a platform with one
+category is not explained by it."""
 
 
 class Flagged(NamedTuple):
@@ -69,16 +73,16 @@ def of_session(one: Rise, parent: str | None) -> Flagged:
 
 @dataclass(slots=True)
 class _Tally:
-    """Complaints of a wide flag in the last hour, and without those of narrower flags."""
+    """Complaints of a wide flag in the last hour, and since its onset; what it shares with each
+    narrower flag, and what no narrower one has (`rest`)."""
 
     total: int = 0
+    since: int = 0
     rest: int = 0
-    rest_since: int = 0
-    """Since its onset."""
     shared: Counter[str] = field(default_factory=Counter)
-    """By narrower flag; a complaint of several counts for each."""
+    shared_since: Counter[str] = field(default_factory=Counter)
     taken: Counter[str] = field(default_factory=Counter)
-    """By narrower flag; each complaint once, for the widest."""
+    """As `shared`, each complaint for the widest narrower flag only."""
 
 
 class OneEvent:
@@ -112,45 +116,58 @@ class OneEvent:
             tally = self._tallies.get(flag.flag_id)
             if tally is None:
                 continue
+            lately = n * ((minute + 1) * MINUTE_MS > flag.onset_ms)
             tally.total += n
-            narrower = [c for c in met[:i] if c.apart]
-            tally.shared.update({c.flag_id: n for c in narrower})
+            tally.since += lately
+            narrower = [c.flag_id for c in met[:i] if c.apart]
+            tally.shared.update(dict.fromkeys(narrower, n))
+            tally.shared_since.update(dict.fromkeys(narrower, lately))
             if narrower:
-                tally.taken[narrower[-1].flag_id] += n
+                tally.taken[narrower[-1]] += n
             elif not flag.parent or entity_of_flag(flag.parent) not in entities:
                 tally.rest += n
-                tally.rest_since += n * ((minute + 1) * MINUTE_MS > flag.onset_ms)
 
     def attached(self) -> Iterator[tuple[Flagged, str]]:
-        """Flags that narrower ones explain, each with the one that has most of its complaints."""
+        """Flags that one narrower flag explains, each with that one: of several the one that has
+        most of the complaints, then the narrowest."""
         for flag_id, tally in self._tallies.items():
             flag = self._flags[flag_id]
-            if flag.parent is None and tally.shared and self._explained(flag, tally):
-                width_of = {c: width(self._flags[c].entity[0]) for c in tally.shared}
-                most = min(tally.shared, key=lambda c: (-tally.shared[c], width_of[c], c))
-                yield flag, most
+            if flag.parent is not None:
+                continue
+            some = sorted(tally.shared, key=lambda c: (-tally.shared[c], self._width(c), c))
+            found = next((c for c in some if self._explains(c, flag, tally)), None)
+            if found is not None:
+                yield flag, found
 
     def detached(self) -> Iterator[Flagged]:
-        """Flags that stand out without what they were attached to."""
+        """Flags that stand out without all narrower flags and what they were attached to."""
         for flag_id, tally in self._tallies.items():
             flag = self._flags[flag_id]
-            if flag.parent and stands_out(tally.rest, self._usual_rest(flag, tally), SURE):
+            gone = sum(self._usual_of(c, n) for c, n in tally.taken.items())
+            usual = max(flag.usual - gone, 0.0) * _bins(flag, HOUR * MINUTE_MS)
+            if flag.parent and stands_out(tally.rest, usual, SURE):
                 yield flag
 
-    def _explained(self, flag: Flagged, tally: _Tally) -> bool:
-        bins = _bins(flag, HOUR * MINUTE_MS)
-        usual, rest = flag.usual * bins, self._usual_rest(flag, tally)
-        excess = tally.total - usual
-        if excess <= 0 or excess - (tally.rest - rest) < MOST * excess:
+    def _explains(self, one: str, flag: Flagged, tally: _Tally) -> bool:
+        """Whether the flag would not stand out without the complaints of a narrower one."""
+        hour = _bins(flag, HOUR * MINUTE_MS)
+        usual, part = flag.usual * hour, self._usual_of(one, tally.shared[one]) * hour
+        if self._flags[one].entity[0] in SUMS and part > SMALL * usual:
             return False
-        since = min(_bins(flag, self._end_ms - flag.onset_ms) / bins, 1.0)
-        alone = stands_out(tally.rest, rest, SURE)
-        return not alone and not stands_out(tally.rest_since, rest * since, SURE)
+        excess, rest = tally.total - usual, tally.total - tally.shared[one]
+        usual_rest = max(usual - part, 0.0)
+        if excess <= 0 or excess - (rest - usual_rest) < MOST * excess:
+            return False
+        lately = min(_bins(flag, self._end_ms - flag.onset_ms) / hour, 1.0) * usual_rest
+        since = tally.since - tally.shared_since[one]
+        return not stands_out(rest, usual_rest, SURE) and not stands_out(since, lately, SURE)
 
-    def _usual_rest(self, flag: Flagged, tally: _Tally) -> float:
-        """What is usual in an hour without the narrower flags."""
-        gone = sum(self._flags[c].usual * n / self._whole[c] for c, n in tally.taken.items())
-        return max(flag.usual - gone, 0.0) * _bins(flag, HOUR * MINUTE_MS)
+    def _usual_of(self, one: str, shared: int) -> float:
+        """What is usual in a bin of a narrower flag, as far as its complaints are shared."""
+        return self._flags[one].usual * shared / self._whole[one]
+
+    def _width(self, one: str) -> int:
+        return width(self._flags[one].entity[0])
 
 
 def _bins(flag: Flagged, span_ms: int) -> float:

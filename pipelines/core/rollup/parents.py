@@ -133,8 +133,10 @@ class Sessions:
         return _key(one) in self._told
 
     def parent(self, one: Rise) -> str | None:
-        """The flag of the wider rise that explains the session's, if there is one."""
-        return self._told.get(_key(one), (None, 0))[0]
+        """The flag of the wider rise that explained the session's at any grade, if one did."""
+        flag_id = _key(one)[0]
+        told = (self._told.get((flag_id, grade.name.lower())) for grade in Grade)
+        return next((found[0] for found in told if found), None)
 
     def to_json(self) -> list[list[str | int]]:
         """For a checkpoint."""
