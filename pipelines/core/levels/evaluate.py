@@ -65,8 +65,8 @@ def evaluate(
     if file.state in (State.OVERTURNED, State.CORRECTED, State.CLEARED):
         return Verdict(file.level, file.told)
     shadow = any(one.covers(file.platform_id, file.rule) for one in policy.shadow)
-    held = _explained(file, policy, parents) or _held(file, silences, policy, now)
-    held = held or next((why for one in event if (why := _explained(one, policy, parents))), "")
+    wider = (why for one in (file, *event) if (why := _explained(one, policy, parents)))
+    held = next(wider, "") or _held(file, silences, policy, now)
     base = policy.base_level(file.rule, file.grade)
     if base is Level.NONE:
         return Verdict(file.level, file.told, held=held, shadow=shadow)

@@ -63,13 +63,7 @@ def shared_rise(wider: Level, parts: Level | None, key: Key, rows: Sequence[Row]
     first = episode.onset_ms // MINUTE_MS
     minutes = max(minute for minute, _, _ in rows) + 1 - first
     bins = min(max(minutes, 1) / wider.monitor.minutes_per_bin, wider.monitor.policy.window_bins)
-    mine, whole = Counter[str](), Counter[str]()
-    for minute, one, n in rows:
-        if one.platform == key[0] and minute >= first:
-            part = one.merchant if parts else one.session
-            whole[part] += n
-            mine[part] += n * (getattr(one, wider.kind) == key[1])
-    mine = +mine
+    mine, whole = _by_part(wider.kind, "merchant" if parts else "session", key, rows, first)
     left, usual = mine.total(), usual_a_bin(wider, [slot])[0] * bins
     for pid, n in mine.most_common(max(1, int(TOP_SHARE * len(mine)))):
         at = None if parts is None else parts.index.slots.get((key[0], pid))
@@ -80,3 +74,15 @@ def shared_rise(wider: Level, parts: Level | None, key: Key, rows: Sequence[Row]
         return None
     flag_id = f"{RULE}:{wider.entity(slot).key}:{episode.onset_ms}"
     return Wide(flag_id, ParentRise(True, math.inf), max(int(bins), 1))
+
+
+def _by_part(
+    kind: str, part: str, key: Key, rows: Iterable[Row], first: int
+) -> tuple[Counter[str], Counter[str]]:
+    """Complaints since minute `first` of each part, within the entity of `kind`, and in all."""
+    mine, whole = Counter[str](), Counter[str]()
+    for minute, one, n in rows:
+        if one.platform == key[0] and minute >= first:
+            whole[getattr(one, part)] += n
+            mine[getattr(one, part)] += n * (getattr(one, kind) == key[1])
+    return +mine, whole

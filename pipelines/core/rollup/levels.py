@@ -23,7 +23,7 @@ from pipelines.core.partials import Partial, Rise, Rows
 from pipelines.core.rollup.agency import Row, agencies, entity_key, shared_rise
 from pipelines.core.rollup.counts import MinuteCounts
 from pipelines.core.rollup.level import COUNTED, Key, Level
-from pipelines.core.rollup.one_event import Flagged, OneEvent, of_levels, of_session
+from pipelines.core.rollup.one_event import OneEvent, of_levels, of_session
 from pipelines.core.rollup.parents import Sessions, Wide, adopted, entity_of, wide_rise
 from pipelines.core.rollup.whose import Complaints
 from pipelines.core.spikes import OpenCounts
@@ -230,7 +230,7 @@ class Levels:
             return flags
         flagged += [of_session(one, self.sessions.parent(one)) for one in rises]
         seen = OneEvent(flagged, self._rows, at_ms)
-        links = dict(self._link(one, parent) for one, parent in seen.attached())
+        links = dict(one.link(parent) for one, parent in seen.attached())
         out = [replace(f, parent_id=links.get(f.flag_id) or f.parent_id) for f in flags]
         told = {f.flag_id for f in flags}
         changed = [one for one, _ in seen.attached() if one.flag_id not in told]
@@ -238,15 +238,10 @@ class Levels:
             loose = list(seen.detached())
             changed += loose
             for one in loose:
-                self._link(one, "")
+                one.link("")
         return out + [
             self._linked(one.level, one.slot, at_ms, now_ms) for one in changed if one.level
         ]
-
-    def _link(self, one: Flagged, parent: str) -> tuple[str, str]:
-        if one.level is not None:
-            one.level.monitor.detector.book.adopt(one.slot, parent)
-        return one.flag_id, parent
 
     def attach_sessions(
         self, partials: Iterable[Partial], at_ms: int, now_ms: int

@@ -49,6 +49,12 @@ class Flagged(NamedTuple):
         """Whether no wider rise explains it."""
         return not self.parent or same_event(self.entity[0], self.parent)
 
+    def link(self, parent: str) -> tuple[str, str]:
+        """Give it this parent ("" is none, for good); a session's is not ours to change."""
+        if self.level is not None:
+            self.level.monitor.detector.book.adopt(self.slot, parent)
+        return self.flag_id, parent
+
 
 def of_levels(levels: Iterable[Level]) -> Iterator[Flagged]:
     """The open flags of the second stage."""
