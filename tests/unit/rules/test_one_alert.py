@@ -179,7 +179,7 @@ def test_alertmanager_has_one_alert_a_level_of_it(seed: int, tmp_path: Path) -> 
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_two_merchants_of_one_agency_are_theirs_or_the_agencys(seed: int, tmp_path: Path) -> None:
-    """The agency is told at a level that it reaches first; on other seeds the platform may be, too."""
+    """The agency is told at a level that it reaches first; on other seeds the platform may be."""
     events = flags("two", seed)
     found = {f.entity for f in above_watch(events) if f.entity_type == "merchant"}
     assert found == {pid(0), pid(3)}
