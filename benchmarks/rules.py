@@ -1,8 +1,12 @@
-"""How long the rules take: a bin of 50,000 sessions, and one of 50,000 merchants.
+"""What all detectors, F01 to F12, cost on one core over 50,000 series.
 
     python -m benchmarks.rules
 
-Prints one JSON object: milliseconds per bin and bytes per series of each board.
+Prints two JSON objects, each with its limit: milliseconds a bin, and bytes a series (all detectors
+of a session, or of a merchant: the larger). Every
+detector has 50,000 series: those of sessions 50,000 sessions, those of merchants 50,000
+merchants; the three that look at platforms (F06, F09, and F11 for gaps) have nine. F11 for frozen
+values looks at every minute, so a bin is five looks.
 """
 
 from __future__ import annotations
@@ -12,6 +16,7 @@ import time
 
 import numpy as np
 
+from benchmarks.spike_speed import measure as measure_f01
 from pipelines.core.rules import RuleBoard
 from pipelines.core.rules.boards import (
     MERCHANT_COLUMNS,
@@ -21,8 +26,10 @@ from pipelines.core.rules.boards import (
     platform_board,
     session_board,
 )
+from pipelines.core.silence import STEADY, FrozenWatch
 
 SERIES, PLATFORMS, BINS = 50_000, 9, 24
+LIMIT_MS, LIMIT_BYTES = 120, 600
 MEANS = {"clicks": 20.0, "interactions": 60.0, "viewer_milliminutes": 150_000.0, "seen": 1.0}
 MEANS |= {"orders": 0.1, "refunds": 0.03, "live": 100.0, "reviewed": 98.0, "mix": 30.0}
 
@@ -40,26 +47,46 @@ def measure(board: RuleBoard, names: tuple[str, ...], n: int) -> tuple[float, fl
             board.close_minute(minute, columns, live, live, group)
             started += time.process_time() - at
         took.append(1000 * started)
-    size = sum(a.nbytes for a in board.to_arrays().values()) + 9 * len(names) * n
-    return float(np.median(took)), size / n
+    return float(np.median(took)), board.nbytes / n
+
+
+def measure_frozen() -> tuple[float, float]:
+    """The same of F11's look for frozen values."""
+    rng, watch, took = np.random.default_rng(2), FrozenWatch(SERIES), []
+    seen = np.ones(SERIES, bool)
+    for minute in range(BINS):
+        columns = {name: rng.poisson(MEANS.get(name, 1.0), SERIES) for name in STEADY}
+        at = time.process_time()
+        watch.close_minute(minute, columns, seen)
+        took.append(time.process_time() - at)
+    return 5_000 * float(np.median(took)), watch.nbytes / SERIES
 
 
 def main() -> None:
-    """Measure each board and print."""
-    sessions = measure(session_board(), SESSION_COLUMNS, SERIES)
-    merchants = measure(merchant_board(), MERCHANT_COLUMNS, SERIES)
-    platforms = measure(platform_board(), PLATFORM_COLUMNS, PLATFORMS)
-    boards = {"sessions": sessions, "merchants": merchants, "platforms": platforms}
+    """Measure each part and print."""
+    f01 = measure_f01()
+    parts = {
+        "f01": (f01.close_ms, f01.bytes_per_series),
+        "f11_frozen": measure_frozen(),
+        "sessions": measure(session_board(), SESSION_COLUMNS, SERIES),
+        "merchants": measure(merchant_board(), MERCHANT_COLUMNS, SERIES),
+    }
+    platforms, _ = measure(platform_board(), PLATFORM_COLUMNS, PLATFORMS)
+    whole_ms = platforms + sum(ms for ms, _ in parts.values())
+    told = {"series": SERIES, "all_detectors_ms_per_bin": round(whole_ms, 1)}
+    told |= {"all_detectors_ms_per_bin_limit": LIMIT_MS}
+    told |= {f"{name}_ms_per_bin": round(ms, 1) for name, (ms, _) in parts.items()}
+    print(json.dumps(told | {"platforms_ms_per_bin": round(platforms, 1)}))
+    sizes = {name: size for name, (_, size) in parts.items()}
+    of = {
+        "session": sizes["f01"] + sizes["f11_frozen"] + sizes["sessions"],
+        "merchant": sizes["f01"] + sizes["merchants"],
+    }
+    told = {"series": SERIES, "all_detectors_bytes_per_series": round(max(of.values()))}
+    told |= {"all_detectors_bytes_per_series_limit": LIMIT_BYTES}
+    told |= {f"bytes_per_{name}": round(size) for name, size in of.items()}
     print(
-        json.dumps(
-            {
-                "series": SERIES,
-                "rules_ms_per_bin": round(sum(ms for ms, _ in boards.values()), 1),
-                **{f"{name}_ms_per_bin": round(ms, 1) for name, (ms, _) in boards.items()},
-                "sessions_bytes_per_series": round(sessions[1]),
-                "merchants_bytes_per_series": round(merchants[1]),
-            }
-        )
+        json.dumps(told | {f"{name}_bytes_per_series": round(b) for name, (_, b) in parts.items()})
     )
 
 

@@ -13,8 +13,8 @@ CONTENT_TYPE = "application/cloudevents+json"
 CLOUD = {"specversion": "1.0", "source": SOURCE, "datacontenttype": "application/json"}
 """What every event of ours says of itself."""
 ENDS = frozenset({"cleared", "ended"})
-ATTACHED = "attached"
-"""A wider rise explains the flag: nobody is told of it any more."""
+LINKS = frozenset({"attached", "detached"})
+"""Another flag stands for this one, or does no more."""
 
 
 class FlagRecord(msgspec.Struct, frozen=True, kw_only=True):

@@ -6,7 +6,7 @@ import json
 import sqlite3
 from dataclasses import dataclass, replace
 
-from pipelines.alerts.event import ATTACHED, FlagRecord
+from pipelines.alerts.event import LINKS, FlagRecord
 from pipelines.alerts.routing import Desk, Route
 from pipelines.core.ledger.lifecycle import FlagFile, Level
 
@@ -42,21 +42,23 @@ def advanced(file: FlagFile, record: FlagRecord) -> FlagFile:
     if record.ends:
         return replace(file, over_at=record.decided_at, over_event_at=record.event_time)
     parent = record.parent_id or file.parent_id
-    if record.event == ATTACHED:
-        return replace(file, parent_id=parent)
+    if record.event in LINKS:
+        return replace(file, parent_id=record.parent_id)
     began = record.event_time if file.grade == WATCH else file.event_at
     return replace(file, grade=record.grade, event_at=began, parent_id=parent)
 
 
 def others(sql: sqlite3.Connection, record: FlagRecord, parent_id: str) -> list[FlagFile]:
     """Flags of the platform that are open, were open at this event, or are about its entity; and
-    the parent, which can be the city's."""
+    the parent, which can be the city's, with what is attached to it or to the flag itself."""
     rows = sql.execute(
         f"{_SELECT} WHERE platform_id = ? AND flag_id != ? AND (over_at IS NULL"
-        " OR over_event_at >= ? OR (entity_type = ? AND entity = ?)) OR flag_id = ?",
+        " OR over_event_at >= ? OR (entity_type = ? AND entity = ?))"
+        " OR flag_id = ? OR (parent_id IN (?, ?) AND parent_id != '' AND flag_id != ?)",
         (
             *(record.platform_id, record.flag_id, record.event_time),
-            *(record.entity_type, record.entity, parent_id),
+            *(record.entity_type, record.entity),
+            *(parent_id, record.flag_id, parent_id, record.flag_id),
         ),
     )
     return [_read(row).file for row in rows]

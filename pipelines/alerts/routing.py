@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from pipelines.core.ledger.lifecycle import FlagFile, Level
-from pipelines.core.levels.evaluate import evaluate
+from pipelines.core.levels.evaluate import among, evaluate
 from pipelines.core.levels.policy import RoutingPolicy
 
 
@@ -54,9 +54,10 @@ class ByPolicy:
 
     def route(self, file: FlagFile, others: Sequence[FlagFile], now_ms: int) -> Route:
         known = {one.flag_id: one for one in others}
+        event = among(file, others)
         # One that was never read, from before the outbox, is taken to have been told.
         parents = known if file.parent_id in known else None
-        verdict = evaluate(file, others, others, self._policy, now_ms, parents)
+        verdict = evaluate(file, others, others, self._policy, now_ms, parents, event)
         if verdict.held:
             return Route(Level.NONE, why=verdict.held)
         if verdict.shadow:

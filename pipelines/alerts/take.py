@@ -13,6 +13,7 @@ from pipelines.alerts.known import Known, advanced, known, others, remember
 from pipelines.alerts.outbox import Outbox
 from pipelines.alerts.receivers import Receiver
 from pipelines.alerts.routing import Desk, Route, Routing
+from pipelines.core.kin import same_event
 from pipelines.core.ledger.lifecycle import FlagFile, Level
 
 
@@ -105,6 +106,8 @@ class Taker:
         if record.ends:
             why = "" if file.level else "was told to nobody"
             return Route(file.level, before.desks, why)
+        if record.event == "attached" and same_event(record.entity_type, record.parent_id):
+            return Route(Level.NONE, why=f"parent:{record.parent_id}")
         route = self._routing.route(file, others(sql, record, file.parent_id), record.decided_at)
         if route.level is Level.NONE:
             return route

@@ -91,11 +91,13 @@ class Erasures:
             and not self.covers(one.platform_id, one.session_id, partial.minute)
         ]
         groups = self._left(partial.groups, 1, partial.minute)
-        return replace(partial, merchants=merchants, groups=groups, rises=rises)
+        whose = self._left(partial.whose, 0, partial.minute, session=1)
+        return replace(partial, merchants=merchants, groups=groups, rises=rises, whose=whose)
 
-    def _left(self, rows: Rows, platform: int, minute: int) -> Rows:
-        """Rows whose platform, at this place of the key, is not erased."""
-        keep = np.array([not self.covers(k[platform], "", minute) for k in rows.keys], bool)
+    def _left(self, rows: Rows, platform: int, minute: int, session: int | None = None) -> Rows:
+        """Rows whose platform, or session, at these places of the key, is not erased."""
+        ids = [(k[platform], "" if session is None else k[session]) for k in rows.keys]
+        keep = np.array([not self.covers(*one, minute) for one in ids], bool)
         if keep.all():
             return rows
         values = {name: column[keep] for name, column in rows.values.items()}
@@ -139,6 +141,7 @@ def erase_merchants(state: RollupState, erased: Erasures) -> list[FlagEvent]:
     through, flags = state.closed_through, list[FlagEvent]()
     if through is None:
         return flags
+    state.levels.whose.erase(lambda one, minute: erased.covers(one.platform, one.session, minute))
     for level in (state.levels.merchant, state.levels.streamer, state.levels.mcn):
         slots = [
             slot

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from pipelines.core.detect import EpisodeEvent, explain
+from pipelines.core.kin import same_event
 from schemas import codes
 
 RULE = "F01"
@@ -95,7 +96,8 @@ class FlagEvent:
 
 def flag_event(event: EpisodeEvent, entity: Entity, event_ms: int, decided_ms: int) -> FlagEvent:
     """`event_ms` is the event time of the decision, `decided_ms` the clock's."""
-    zh, en = explain(event, *entity.labels(), now_ms=event_ms)
+    same = same_event(entity.type, event.parent_id or "")
+    zh, en = explain(event, *entity.labels(), now_ms=event_ms, same_event=same)
     return FlagEvent(
         flag_id=event.identity(entity.key, RULE),
         event=event.kind.value,

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from pipelines.core.flags import FlagEvent
+from pipelines.core.kin import same_event
 
 RAISED = frozenset({"raised", "critical"})
 NO_OFFENCE = frozenset({"F11", "F12"})
@@ -44,7 +45,8 @@ class Offences:
     def note(self, merchant: str, flag: FlagEvent) -> None:
         """A flag event of `merchant` or one of its sessions."""
         begins = flag.event in ("opened", "escalated") and flag.grade in RAISED
-        if begins and not flag.parent_id and flag.rule not in NO_OFFENCE:
+        wider = flag.parent_id and not same_event(flag.entity_type, flag.parent_id)
+        if begins and not wider and flag.rule not in NO_OFFENCE:
             self.add(merchant, flag.rule, flag.onset)
 
     def add(self, merchant: str, rule: str, onset_ms: int) -> None:

@@ -45,6 +45,8 @@ COHORT = "refunded."
 """Tally of refunds, with the age of their orders in days behind it."""
 SpreadKey = tuple[str, str, str]
 """(indicator, platform, category), with the counts of a histogram's buckets"""
+WhoseKey = tuple[str, str, str]
+"""(platform, session, merchant/streamer/mcn/category/district): whose complaints they are"""
 
 
 class Rise(NamedTuple):
@@ -95,6 +97,7 @@ class Partial:
     spread: Rows = field(default_factory=lambda: Rows([], {}))
     tallies: Rows = field(default_factory=lambda: Rows([], {}))
     rises: list[Rise] = field(default_factory=list)
+    whose: Rows = field(default_factory=lambda: Rows([], {}))
 
 
 class _Head(msgspec.Struct):
@@ -116,6 +119,7 @@ class _Head(msgspec.Struct):
     spread: list[tuple[str, str, str]] = []
     tallies: list[tuple[str, str, str]] = []
     rises: list[Rise] = []
+    whose: list[tuple[str, str, str]] = []
 
 
 _HEADS = msgspec.json.Decoder(_Head)
@@ -137,6 +141,7 @@ def encode(partial: Partial) -> bytes:
         partial.spread.keys,
         partial.tallies.keys,
         partial.rises,
+        partial.whose.keys,
     )
     text = msgspec.json.encode(head)
     arrays: dict[str, npt.NDArray[Any]] = {f"c.{k}": v for k, v in partial.cells.values.items()}
@@ -144,6 +149,7 @@ def encode(partial: Partial) -> bytes:
     arrays |= {f"g.{k}": v for k, v in partial.groups.values.items()}
     arrays |= {f"s.{k}": v for k, v in partial.spread.values.items()}
     arrays |= {f"t.{k}": v for k, v in partial.tallies.values.items()}
+    arrays |= {f"w.{k}": v for k, v in partial.whose.values.items()}
     return blob.pack(arrays | {"head": np.frombuffer(text, np.uint8)})
 
 
@@ -169,4 +175,5 @@ def decode(value: bytes) -> Partial:
         rows("s.", head.spread),
         rows("t.", head.tallies),
         head.rises,
+        rows("w.", head.whose),
     )

@@ -134,6 +134,11 @@ class FrozenWatch:
             self._last = np.pad(self._last, ((0, 0), (0, extra)))
             self._run = np.pad(self._run, (0, extra))
 
+    @property
+    def nbytes(self) -> int:
+        """Of the arrays that grow with the slots."""
+        return self._last.nbytes + self._run.nbytes
+
     def end(self, slots: Ints) -> None:
         """Other sessions will stand at `slots`. Their flags were cleared when they fell silent."""
         self._run[slots] = 0

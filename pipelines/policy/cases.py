@@ -19,7 +19,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from pipelines.core.ledger.lifecycle import FlagFile, Level, State
-from pipelines.core.levels.evaluate import Verdict, evaluate
+from pipelines.core.levels.evaluate import Verdict, among, evaluate
 from pipelines.core.levels.policy import (
     Grade,
     OneRule,
@@ -140,7 +140,9 @@ def settle(files: list[FlagFile], policy: RoutingPolicy, now: datetime) -> dict[
     """Evaluate until no level rises any more: one flag's warning may be another's repetition."""
     at = int(now.timestamp() * 1000)
     while True:
-        verdicts = {f.flag_id: evaluate(f, files, files, policy, at) for f in files}
+        verdicts = {
+            f.flag_id: evaluate(f, files, files, policy, at, event=among(f, files)) for f in files
+        }
         higher = [_with(f, verdicts[f.flag_id], at) for f in files]
         if higher == files:
             return verdicts

@@ -14,6 +14,12 @@ OVERTURNED = (
     "SELECT DISTINCT flag_id FROM ledger WHERE kind = 'overturned' "
     "AND at >= now64() - INTERVAL 400 DAY"
 )
+HELD = (
+    "SELECT DISTINCT flag_id FROM ledger WHERE kind = 'held' "
+    "AND position(entry_id, ':parent:') > 0 AND at >= now64() - INTERVAL 400 DAY "
+    "AND flag_id NOT IN (SELECT flag_id FROM ledger WHERE kind = 'level')"
+)
+"""Flags of which another was told in their stead: nobody decides on them."""
 INCIDENTS = """
 SELECT rule, toInt64(day), platform_id, merchant
 FROM
@@ -26,7 +32,10 @@ FROM
         SELECT DISTINCT flag_id, rule, platform_id, onset, entity_type, entity FROM flag_events
         WHERE onset >= (SELECT max(onset) FROM flag_events) - INTERVAL %(days)s DAY
             AND grade IN ('raised', 'critical') AND event IN ('opened', 'escalated')
-            AND parent_id = '' AND rule NOT IN %(none)s AND entity_type IN ('session', 'merchant')
+            AND (parent_id = ''
+                OR entity_type = 'merchant' AND startsWith(parent_id, 'F01:session/'))
+            AND flag_id NOT IN %(held)s AND rule NOT IN %(none)s
+            AND entity_type IN ('session', 'merchant')
     ) AS f
     LEFT JOIN
     (
@@ -48,6 +57,7 @@ async def overturned(warehouse: Warehouse) -> frozenset[Incident]:
     ids = [str(row[0]) for row in await warehouse.query(OVERTURNED, {})]
     if not ids:
         return frozenset()
-    bound = {"ids": ids, "days": DAYS, "none": sorted(NO_OFFENCE)}
+    held = ["", *(str(row[0]) for row in await warehouse.query(HELD, {}))]
+    bound = {"ids": ids, "held": held, "days": DAYS, "none": sorted(NO_OFFENCE)}
     rows = await warehouse.query(INCIDENTS, bound)
     return frozenset(Incident(str(r), int(d), str(p), str(m)) for r, d, p, m in rows)

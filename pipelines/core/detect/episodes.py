@@ -33,7 +33,9 @@ class EventKind(StrEnum):
     ENDED = "ended"
     """The series ended (a session closed) while its episode was open."""
     ATTACHED = "attached"
-    """A wider rise explains it, which began or became clear after it had opened."""
+    """Another flag stands for it: a wider rise, or a narrower one on the same complaints."""
+    DETACHED = "detached"
+    """The narrower flag does not explain it any more: it stands for itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +147,7 @@ class EpisodeBook:
         return attached
 
     def adopt(self, slot: int, parent: str) -> Episode:
-        """Give an open episode the parent that was found for it later."""
+        """Give an open episode the parent that was found for it later; "" is none, for good."""
         self.open[slot] = replace(self.open[slot], parent_id=parent)
         return self.open[slot]
 

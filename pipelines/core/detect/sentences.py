@@ -14,12 +14,17 @@ _GRADE_EN = {Grade.WATCH: "watch", Grade.RAISED: "raised", Grade.CRITICAL: "crit
 
 
 def explain(
-    event: EpisodeEvent, entity_label_zh: str, entity_label_en: str, *, now_ms: int | None = None
+    event: EpisodeEvent,
+    entity_label_zh: str,
+    entity_label_en: str,
+    *,
+    now_ms: int | None = None,
+    same_event: bool = False,
 ) -> tuple[str, str]:
     """(zh, en). Labels name the entity, e.g. "商家 M-3f2a" and "Merchant M-3f2a".
 
     Times are Asia/Shanghai. ``now_ms`` ends the window for a tick within an open bin; without it
-    the window ends with the bin.
+    the window ends with the bin. ``same_event``: its parent is a narrower flag.
     """
     zh_span, en_span = _span(event, now_ms)
     seen = f"{event.observed:,.0f}"
@@ -36,19 +41,35 @@ def explain(
         f"{entity_label_en} received {seen} {noun} between {en_span}{en_orders}; "
         f"{en_usual} would be usual for as many orders{en_times}"
     )
-    zh_end, en_end = _verdict(event)
+    zh_end, en_end = _link(event, same_event) or _verdict(event)
     return zh + zh_end, en + en_end
+
+
+def _link(event: EpisodeEvent, same_event: bool) -> tuple[str, str] | None:
+    """What became of its parent; None where the event is about the rise itself."""
+    zh, en = _GRADE_ZH[event.grade], _GRADE_EN[event.grade]
+    if event.kind is EventKind.DETACHED:
+        return (
+            f",其中未归入其他提示的部分也已上升,「{zh}」提示单独列出。",
+            f': it has risen beyond the flag that it belonged to; the "{en}" alert is its own.',
+        )
+    if event.kind is not EventKind.ATTACHED:
+        return None
+    if same_event:
+        return (
+            f",主要来自其中一个已有提示的对象,「{zh}」提示归入该提示。",
+            f': mostly the complaints of another flag, which the "{en}" alert belongs to.',
+        )
+    return (
+        f",属于更大范围的普遍上升,「{zh}」提示归入其中。",
+        f': part of a wider rise, which the "{en}" alert belongs to.',
+    )
 
 
 def _verdict(event: EpisodeEvent) -> tuple[str, str]:
     zh, en = _GRADE_ZH[event.grade], _GRADE_EN[event.grade]
     if event.kind is EventKind.CLEARED:
         return f",「{zh}」提示已解除。", f': the "{en}" alert is cleared.'
-    if event.kind is EventKind.ATTACHED:
-        return (
-            f",属于更大范围的普遍上升,「{zh}」提示归入其中。",
-            f': part of a wider rise, which the "{en}" alert belongs to.',
-        )
     if event.kind is EventKind.ENDED:
         return (
             f",该对象已结束,「{zh}」提示随之关闭。",

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from pipelines.core.columns import TableColumns
 from pipelines.core.flags import Entity, FlagEvent, flag_event
-from pipelines.core.fold.groups import group_rows
+from pipelines.core.fold.groups import complaint_rows, group_rows
 from pipelines.core.fold.places import with_places
 from pipelines.core.fold.rises import open_rises
 from pipelines.core.fold.rows import indicator_columns
@@ -207,7 +207,7 @@ def _partial(
     spread = spread_rows(state, minute) if closed else Rows([], {})
     return Partial(
         state.partition, minute, closed, through, version, progress, cells, merchants, until,
-        groups, spread, rises=open_rises(state),
+        groups, spread, rises=open_rises(state), whose=complaint_rows(sessions.dims, columns),
     )  # fmt: skip
 
 

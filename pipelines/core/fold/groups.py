@@ -8,7 +8,7 @@ import numpy as np
 
 from pipelines.core.fold.sessions import Session
 from pipelines.core.metrics import Columns
-from pipelines.core.partials import GROUP_METRICS, GroupKey, Rows
+from pipelines.core.partials import GROUP_METRICS, GroupKey, Rows, WhoseKey
 
 
 def group_rows(dims: Sequence[Session | None], columns: Columns) -> Rows:
@@ -29,6 +29,19 @@ def group_rows(dims: Sequence[Session | None], columns: Columns) -> Rows:
         sums[name] = np.zeros(len(place), np.int64)
         np.add.at(sums[name], into, columns[name][slots])
     return Rows(list(place), sums)
+
+
+def complaint_rows(dims: Sequence[Session | None], columns: Columns) -> Rows:
+    """Complaints of a minute with all whom they are about; rare, so each session has its row."""
+    some = [i for i in np.flatnonzero(columns["complaints"]).tolist() if dims[i] is not None]
+    keys = [_whose(session) for i in some if (session := dims[i]) is not None]
+    return Rows(keys, {"complaints": columns["complaints"][some]})
+
+
+def _whose(session: Session) -> WhoseKey:
+    names = (session.merchant_pid, session.streamer_pid, session.mcn_pid)
+    where = (session.category, session.district)
+    return session.platform_id, session.session_id, "/".join((*names, *where))
 
 
 def _keys(session: Session) -> list[GroupKey]:

@@ -36,6 +36,8 @@ class Book:
         default_factory=lambda: defaultdict(list)
     )
 
+    by_parent: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+
     def apply(self, entry: Entry) -> None:
         """Take in the next entry. Raises BrokenChainError, and nothing is changed then."""
         if not self.ids and self.seq == 0 and entry.seq > 0:
@@ -60,6 +62,9 @@ class Book:
             self.by_rule[file.platform_id, file.rule].append(file.flag_id)
             self.by_subject[file.subject].append(file.flag_id)
             self.active[file.flag_id] = None
+        before = self.files.get(file.flag_id)
+        if file.parent_id and (before is None or before.parent_id != file.parent_id):
+            self.by_parent[file.parent_id].append(file.flag_id)
         self.files[file.flag_id] = file
         if file.state is State.CLEARED:
             self.active.pop(file.flag_id, None)
@@ -81,6 +86,11 @@ class Book:
     def subject_of(self, file: FlagFile) -> list[FlagFile]:
         """All files about the same entity."""
         return [self.files[one] for one in self.by_subject.get(file.subject, [])]
+
+    def attached_to(self, flag_id: str) -> list[FlagFile]:
+        """All files whose parent this flag is."""
+        found = [self.files[one] for one in self.by_parent.get(flag_id, [])]
+        return [one for one in found if one.parent_id == flag_id]
 
     def of_rule(self, platform_id: str, rule: str) -> list[FlagFile]:
         """All files of a platform under one rule."""

@@ -55,9 +55,9 @@ def draft_of(
     if kind == "attached":
         if file is None or file.parent_id:
             return None
-        draft = _draft(f"attached:{flag_id}", Kind.GRADED, event)
-        # of the same grade as before, with a parent now
-        return replace(draft, details={**draft.details, "grade": file.grade})
+        return _link(file, event)
+    if kind == "detached":
+        return _link(file, event) if file is not None and file.parent_id else None
     if rank < GRADES.index(opens_from):
         return None
     if file is None:
@@ -65,6 +65,12 @@ def draft_of(
     if rank > GRADES.index(file.grade):
         return _draft(f"graded:{flag_id}:{grade}", Kind.GRADED, event)
     return None
+
+
+def _link(file: FlagFile, event: Mapping[str, Any]) -> Draft:
+    """Of the same grade as before, with a parent now, or without one."""
+    draft = _draft(f"{event['event']}:{file.flag_id}", Kind.GRADED, event)
+    return replace(draft, details={**draft.details, "grade": file.grade})
 
 
 def _draft(entry_id: str, kind: Kind, event: Mapping[str, Any]) -> Draft:

@@ -197,7 +197,9 @@ def _told(file: FlagFile, entry: Entry) -> FlagFile:
     match entry.kind:
         case Kind.GRADED:
             grade = str(entry.details.get("grade", file.grade))
-            parent = str(entry.details.get("parent_id", "")) or file.parent_id
+            parent = str(entry.details.get("parent_id", ""))
+            if entry.details.get("event") != "detached":
+                parent = parent or file.parent_id
             return replace(file, grade=grade, parent_id=parent)
         case Kind.OVER:
             return replace(file, over_at=entry.at, over_event_at=_time(entry, "event_time"))

@@ -10,7 +10,7 @@ from pipelines.core.ledger.entry import Draft, Kind
 from pipelines.core.ledger.events import CLERK, SYSTEM
 from pipelines.core.ledger.lifecycle import FlagFile, Level, State
 from pipelines.core.ledger.requests import AddWorkingDays, appeal_until
-from pipelines.core.levels.evaluate import Verdict, evaluate
+from pipelines.core.levels.evaluate import Verdict, evaluate, one_event
 from pipelines.core.levels.policy import RoutingPolicy
 
 _DECIDED = frozenset({State.UPHELD, State.OVERTURNED, State.CORRECTED})
@@ -33,7 +33,8 @@ def verdict_of(file: FlagFile, book: Book, policy: RoutingPolicy, now: int) -> V
     """The level of a file among all others."""
     muting = policy.mute.by if policy.mute else []
     silences = [one for rule in muting for one in book.of_rule(file.platform_id, rule)]
-    return evaluate(file, book.subject_of(file), silences, policy, now, book.files)
+    event = one_event(file, book.files, book.attached_to)
+    return evaluate(file, book.subject_of(file), silences, policy, now, book.files, event)
 
 
 def _level(file: FlagFile, verdict: Verdict, policy: RoutingPolicy) -> Draft | None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from pipelines.core.kin import same_event, width
 from pipelines.core.ledger.lifecycle import FlagFile, Level, State
 from pipelines.core.levels.policy import Persistent, RoutingPolicy, Several, Unacknowledged, fits
 
@@ -51,10 +52,12 @@ def evaluate(
     policy: RoutingPolicy,
     now: int,
     parents: Mapping[str, FlagFile] | None = None,
+    event: Sequence[FlagFile] = (),
 ) -> Verdict:
     """The level at `now` (ms). `same_entity` may hold the file itself; `silences` are the
     platform's files under the rules that mute; `parents` the files by flag, among which a parent
-    is looked for: one that nobody is told of holds nothing back (None: taken to be told).
+    is looked for: one that nobody is told of holds nothing back (None: taken to be told);
+    `event` the other flags on the same complaints (`one_event`), of which one is told.
 
     A level never falls: what was told cannot be untold. An overturned, corrected or cleared file
     rises no further.
@@ -62,7 +65,8 @@ def evaluate(
     if file.state in (State.OVERTURNED, State.CORRECTED, State.CLEARED):
         return Verdict(file.level, file.told)
     shadow = any(one.covers(file.platform_id, file.rule) for one in policy.shadow)
-    held = _explained(file, policy, parents) or _held(file, silences, policy, now)
+    wider = (why for one in (file, *event) if (why := _explained(one, policy, parents)))
+    held = next(wider, "") or _held(file, silences, policy, now)
     base = policy.base_level(file.rule, file.grade)
     if base is Level.NONE:
         return Verdict(file.level, file.told, held=held, shadow=shadow)
@@ -72,6 +76,7 @@ def evaluate(
         grounds += _repeated(file, same_entity, policy, now)
     level = max(file.level, *(level for level, _ in grounds))
     reasons = tuple(reason for at, reason in grounds if at == level)
+    held = held or _told_by(file, event, level, policy)
     return Verdict(level, recipients(file, level, policy), reasons, held, shadow)
 
 
@@ -92,16 +97,66 @@ def recipients(file: FlagFile, level: Level, policy: RoutingPolicy) -> tuple[str
 def _explained(
     file: FlagFile, policy: RoutingPolicy, parents: Mapping[str, FlagFile] | None
 ) -> str:
-    """A wider rise that people are told of in its stead; a watch is told to nobody."""
-    if not file.parent_id:
+    """A wider rise that people are told of in its stead, at that level: a watch is told to nobody,
+    what is only raised not to those who are told of what is critical."""
+    if not file.parent_id or same_event(file.entity_type, file.parent_id):
         return ""
     if parents is not None:
         parent = parents.get(file.parent_id)
         if parent is None or not parent.counted:
             return ""
-        if policy.base_level(parent.rule, parent.grade) is Level.NONE:
+        due = policy.base_level(parent.rule, parent.grade)
+        if due is Level.NONE or due < policy.base_level(file.rule, file.grade):
             return ""
     return f"parent:{file.parent_id}"
+
+
+def one_event(
+    file: FlagFile,
+    files: Mapping[str, FlagFile],
+    attached: Callable[[str], Iterable[FlagFile]],
+) -> list[FlagFile]:
+    """The other flags on the same complaints. `attached`: the files with this flag as parent."""
+    root = file.flag_id
+    while (at := files.get(root, file)).parent_id and same_event(at.entity_type, at.parent_id):
+        root = at.parent_id
+        if root not in files:
+            break
+    found, waiting = {root: files.get(root)}, [root]
+    while waiting:
+        for one in attached(waiting.pop()):
+            if one.flag_id not in found and same_event(one.entity_type, one.parent_id):
+                found[one.flag_id] = one
+                waiting.append(one.flag_id)
+    return [one for one in found.values() if one is not None and one.flag_id != file.flag_id]
+
+
+def among(file: FlagFile, files: Iterable[FlagFile]) -> list[FlagFile]:
+    """`one_event` where there are few files and no index of them."""
+    known = {one.flag_id: one for one in (*files, file)}
+    children: dict[str, list[FlagFile]] = {}
+    for one in known.values():
+        children.setdefault(one.parent_id, []).append(one)
+    return one_event(file, known, lambda parent: children.get(parent, []))
+
+
+def _told_by(file: FlagFile, event: Sequence[FlagFile], level: Level, policy: RoutingPolicy) -> str:
+    """The flag on the same complaints that people are told of at this level: one that was told,
+    or the narrowest that is due. One that is muted stands for nobody."""
+    if file.level >= level:
+        return ""  # it was told, and cannot be untold
+    mine = _rank(file)
+    for one in sorted(event, key=_rank):
+        if not one.counted or one.held.startswith(("muted:", "maintenance:")) or one.shadow:
+            continue
+        due = policy.base_level(one.rule, one.grade) >= level and _rank(one) < mine
+        if one.level >= level or (due and one.over_at is None):
+            return f"parent:{one.flag_id}"
+    return ""
+
+
+def _rank(file: FlagFile) -> tuple[int, str]:
+    return width(file.entity_type), file.flag_id
 
 
 def _held(file: FlagFile, silences: Sequence[FlagFile], policy: RoutingPolicy, now: int) -> str:
@@ -201,12 +256,20 @@ def _heard(
         if one.flag_id != file.flag_id
         and one.subject == file.subject
         and one.counted
-        and not one.held
+        and _stands(one)
         and not policy.mutes(one.rule)
-        and not one.parent_id
         and not any(s.covers(one.platform_id, one.rule) for s in policy.shadow)
         and policy.base_level(one.rule, one.grade) > Level.NONE
     ]
+
+
+def _stands(file: FlagFile) -> bool:
+    """Whether a flag counts against its entity: one that another tells of on the same complaints
+    does, one that a wider rise explains does not."""
+    by_other = file.held.startswith("parent:")
+    if not file.parent_id:
+        return not file.held or by_other
+    return same_event(file.entity_type, file.parent_id) and (not file.held or by_other)
 
 
 def _span(ms: int) -> tuple[str, str]:

@@ -37,6 +37,7 @@ def minute_entry(state: RollupState, closed: ClosedCells) -> Entries:
     for kind, counts in closed.counts.items():
         arrays |= counts.pack(kind)
     arrays |= spans.pack(closed.spans)
+    arrays |= state.levels.whose.pack(closed.minute)
     arrays |= {
         "minute": np.array(closed.minute),
         "heard": np.array(sorted(closed.heard), dtype=np.str_),
@@ -168,6 +169,7 @@ def _restore_rings(state: RollupState, entries: Entries, detector_through: int) 
     for arrays in sorted(found, key=lambda a: int(a["minute"])):
         minute = int(arrays["minute"])
         if through - RING_MINUTES < minute <= through:
+            state.levels.whose.unpack(minute, arrays)
             _restore_minute(state, minute, arrays, detector_through)
 
 

@@ -7,6 +7,7 @@ the parent of the rises that it explains.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from operator import itemgetter
 
 import numpy as np
@@ -15,12 +16,16 @@ import numpy.typing as npt
 from pipelines.core.detect import EpisodeEvent, EventKind, SpikePolicy
 from pipelines.core.detect.season import NO_SEASON, Season
 from pipelines.core.flags import Entity, FlagEvent, flag_event
+from pipelines.core.kin import EntityKey
 from pipelines.core.metrics import MINUTE_MS
 from pipelines.core.orders import OrdersKnown
 from pipelines.core.partials import Partial, Rise, Rows
+from pipelines.core.rollup.agency import Row, agencies, entity_key, shared_rise
 from pipelines.core.rollup.counts import MinuteCounts
 from pipelines.core.rollup.level import COUNTED, Key, Level
+from pipelines.core.rollup.one_event import OneEvent, of_levels, of_session
 from pipelines.core.rollup.parents import Sessions, Wide, adopted, entity_of, wide_rise
+from pipelines.core.rollup.whose import Complaints
 from pipelines.core.spikes import OpenCounts
 
 OF_MERCHANTS = (*COUNTED, "refunds", "safety", "off_platform", "offences")
@@ -44,6 +49,9 @@ class Levels:
         self.merchant = Level("merchant", policy, OF_MERCHANTS)
         self.streamer = Level("streamer", policy)
         self.sessions = Sessions()
+        self.whose = Complaints()
+        self._rows: list[Row] = []
+        self._agencies: dict[EntityKey, str] = {}
         for level in self.all():
             level.follow(season)
         self._places: dict[tuple[int, int], tuple[Partial, Places]] = {}
@@ -166,6 +174,10 @@ class Levels:
                 out += self._flags(level, events, progress_ms, now_ms)
         return out
 
+    def look(self, rows: list[Row]) -> None:
+        """The complaints of the last hour, as of the minute or the look that follows."""
+        self._rows, self._agencies = rows, agencies(rows)
+
     def _flags(
         self, level: Level, events: list[EpisodeEvent], at_ms: int, now_ms: int
     ) -> list[FlagEvent]:
@@ -180,9 +192,7 @@ class Levels:
         found: dict[tuple[str, Key], Wide | None] = {}
         for slot in slots:
             for wider, key in self._wider(level, level.entity(slot)):
-                if (wider.kind, key) not in found:
-                    found[wider.kind, key] = wide_rise(level, wider, key, self.merchant)
-                wide = found[wider.kind, key]
+                wide = self._wide(level, wider, key, found)
                 if wide is not None and wide.explains(level, slot):
                     parents[slot] = wide.flag_id
                     break
@@ -195,9 +205,43 @@ class Levels:
             book = level.monitor.detector.book
             alone = [slot for slot, one in book.open.items() if one.parent_id is None]
             for slot, parent in self._parents(level, alone).items():
-                event = adopted(level, slot, book.adopt(slot, parent), parent, at_ms)
-                out.append(flag_event(event, level.entity(slot), at_ms, now_ms))
+                book.adopt(slot, parent)
+                out.append(self._linked(level, slot, at_ms, now_ms))
         return out
+
+    def _linked(self, level: Level, slot: int, at_ms: int, now_ms: int) -> FlagEvent:
+        event = adopted(level, slot, level.monitor.detector.book.open[slot], at_ms)
+        return flag_event(event, level.entity(slot), at_ms, now_ms)
+
+    def one_event(
+        self,
+        flags: list[FlagEvent],
+        rises: Iterable[Rise],
+        at_ms: int,
+        now_ms: int,
+        *,
+        closed: bool,
+    ) -> list[FlagEvent]:
+        """`flags` of this look, where narrower flags explain them with the one they are attached
+        to; and what that makes of older ones. `closed`: at the end of a bin, flags are detached.
+        """
+        flagged = [*of_levels(self.all())]
+        if not flagged:
+            return flags
+        flagged += [of_session(one, self.sessions.parent(one)) for one in rises]
+        seen = OneEvent(flagged, self._rows, at_ms)
+        links = dict(one.link(parent) for one, parent in seen.attached())
+        out = [replace(f, parent_id=links.get(f.flag_id) or f.parent_id) for f in flags]
+        told = {f.flag_id for f in flags}
+        changed = [one for one, _ in seen.attached() if one.flag_id not in told]
+        if closed:
+            loose = list(seen.detached())
+            changed += loose
+            for one in loose:
+                one.link("")
+        return out + [
+            self._linked(one.level, one.slot, at_ms, now_ms) for one in changed if one.level
+        ]
 
     def attach_sessions(
         self, partials: Iterable[Partial], at_ms: int, now_ms: int
@@ -206,11 +250,11 @@ class Levels:
         found: dict[tuple[str, Key], Wide | None] = {}
 
         def widest(one: Rise) -> Wide | None:
-            for wider, key in self._wider(self.merchant, entity_of(one)):
-                if (wider.kind, key) not in found:
-                    found[wider.kind, key] = wide_rise(self.merchant, wider, key, self.merchant)
-                if found[wider.kind, key] is not None:
-                    return found[wider.kind, key]
+            shop = (self.merchant, (one.platform_id, one.merchant_pid))
+            for wider, key in [*self._wider(self.merchant, entity_of(one)), shop]:
+                wide = self._wide(self.merchant, wider, key, found)
+                if wide is not None:
+                    return wide
             return None
 
         rises = [one for partial in partials for one in partial.rises]
@@ -224,7 +268,24 @@ class Levels:
             return []
         if level is self.platform:
             return [(self.city, ("",))]
-        return [platform] if level in (self.category, self.mcn) else [platform, category]
+        if level in (self.category, self.mcn):
+            return [platform]
+        agency = self._agencies.get(entity_key(entity), "")
+        mcn = [(self.mcn, (entity.platform_id, agency))] if agency else []
+        return [platform, category, *mcn]
+
+    def _wide(
+        self, level: Level, wider: Level, key: Key, found: dict[tuple[str, Key], Wide | None]
+    ) -> Wide | None:
+        """The rise of `wider` at `key` as its members of `level` show it, looked at once."""
+        at = (wider.kind, key)
+        if at not in found:
+            if wider in (self.mcn, self.merchant):
+                parts = self.merchant if wider is self.mcn else None
+                found[at] = shared_rise(wider, parts, key, self._rows)
+            else:
+                found[at] = wide_rise(level, wider, key, self.merchant)
+        return found[at]
 
 
 def _least(until: Mapping[str, Mapping[int, int]]) -> dict[int, int]:

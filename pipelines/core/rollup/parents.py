@@ -25,6 +25,7 @@ from pipelines.core.detect import (
 from pipelines.core.detect.parents import likely
 from pipelines.core.detect.window import closed_window, window_since
 from pipelines.core.flags import RULE, Entity, FlagEvent, flag_event
+from pipelines.core.kin import same_event
 from pipelines.core.metrics import MINUTE_MS
 from pipelines.core.partials import Rise
 from pipelines.core.rollup.level import Key, Level
@@ -55,11 +56,11 @@ def wide_rise(level: Level, wider: Level, key: Key, merchants: Level) -> Wide | 
     together.
     """
     above = wider.index.slots.get(key)
-    episode = None if above is None else wider.monitor.detector.book.open.get(above)
+    episode = None if above is None else open_rise(wider, above)
     if episode is None or above is None:
         return None
     policy = level.monitor.policy
-    bins = ((level.monitor.closed_through + 1) * MINUTE_MS - episode.onset_ms) // policy.bin_ms
+    bins = closed_bins(wider, episode)
     if bins < 1:
         return None
     members = _members(level, key)
@@ -70,6 +71,21 @@ def wide_rise(level: Level, wider: Level, key: Key, merchants: Level) -> Wide | 
     if not rise.wide:
         return None
     return Wide(f"{RULE}:{wider.entity(above).key}:{episode.onset_ms}", rise, bins)
+
+
+def open_rise(level: Level, slot: int) -> Episode | None:
+    """The episode of a series that can explain others: one that is not itself explained by a
+    narrower flag."""
+    episode = level.monitor.detector.book.open.get(slot)
+    if episode is None or same_event(level.kind, episode.parent_id or ""):
+        return None
+    return episode
+
+
+def closed_bins(level: Level, episode: Episode) -> int:
+    """For how many closed bins an episode has lasted."""
+    end_ms = (level.monitor.closed_through + 1) * MINUTE_MS
+    return (end_ms - episode.onset_ms) // level.monitor.policy.bin_ms
 
 
 def _members(level: Level, key: Key) -> NDArray[np.int64]:
@@ -116,6 +132,12 @@ class Sessions:
         """Whether the session's flag has a parent."""
         return _key(one) in self._told
 
+    def parent(self, one: Rise) -> str | None:
+        """The flag of the wider rise that explained the session's at any grade, if one did."""
+        flag_id = _key(one)[0]
+        told = (self._told.get((flag_id, grade.name.lower())) for grade in Grade)
+        return next((found[0] for found in told if found), None)
+
     def to_json(self) -> list[list[str | int]]:
         """For a checkpoint."""
         return [[*key, *value] for key, value in self._told.items()]
@@ -146,14 +168,15 @@ def _attached(one: Rise, parent: str, policy: SpikePolicy, at_ms: int, now_ms: i
     return flag_event(event, entity_of(one), at_ms, now_ms)
 
 
-def adopted(level: Level, slot: int, episode: Episode, parent: str, at_ms: int) -> EpisodeEvent:
-    """The event that tells that an open flag of `level` has a parent now."""
+def adopted(level: Level, slot: int, episode: Episode, at_ms: int) -> EpisodeEvent:
+    """The event that tells that an open flag of `level` has a parent now, or none any more."""
     state, policy = level.monitor.detector.state, level.monitor.policy
     window = closed_window(state, np.array([slot]), policy)
     observed = float(window.observed[0])
+    kind = EventKind.ATTACHED if episode.parent_id else EventKind.DETACHED
     return EpisodeEvent(
-        EventKind.ATTACHED, slot, episode.grade, episode.onset_ms, at_ms - policy.bin_ms,
+        kind, slot, episode.grade, episode.onset_ms, at_ms - policy.bin_ms,
         policy.bin_ms, observed, float(window.expected[0]), float(window.exposure[0]),
         int(window.known[0]), float(state.score[slot]),
-        policy.asked(episode.grade, observed), parent,
+        policy.asked(episode.grade, observed), episode.parent_id,
     )  # fmt: skip

@@ -18,13 +18,14 @@ from pipelines.core.fold.sessions import CATEGORIES, DISTRICTS
 from pipelines.core.index import KeyIndex
 from pipelines.core.indicators import table_columns
 from pipelines.core.metrics import ADDITIVE_NAMES, MINUTE_MS, WINDOWS, Columns
-from pipelines.core.partials import CELL_METRICS, CellKey, Partial, Rows
+from pipelines.core.partials import CELL_METRICS, CellKey, Partial, Rise, Rows
 from pipelines.core.rolling import Rolling
 from pipelines.core.rollup.care import care_values, review_values
 from pipelines.core.rollup.levels import Counts, Levels
 from pipelines.core.rollup.places import settle
 from pipelines.core.rollup.rules import Rules
 from pipelines.core.rollup.values import click_values, span_rows, span_values, spread_values
+from pipelines.core.rollup.whose import counts as complaints_of
 from pipelines.core.silence import GapWatch
 from pipelines.core.silence_flags import gap_flag
 from pipelines.core.spans import Spans
@@ -76,6 +77,9 @@ class RollupState:
         self.detector_turn = 0
         self.gaps = GapWatch()
         self.rules = Rules(self.levels)
+        self.rises: dict[int, list[Rise]] = {}
+        """Open F01 episodes of sessions, as each partition told of them last."""
+        self._rose: set[tuple[str, str]] = set()
         self.spans = Spans(self.levels.merchant.monitor.minutes_per_bin)
 
     def fold(self, partial: Partial) -> int:
@@ -83,6 +87,7 @@ class RollupState:
         if self.closed_through is None:
             self.closed_through = partial.minute - 1 - START_MINUTES
         at = partial.partition
+        self.rises[at] = partial.rises
         self.progress_ms = max(self.progress_ms, partial.progress_ms)
         for platform, ms in partial.orders_until_ms.items():
             self.orders_until_ms.setdefault(platform, {})[at] = ms
@@ -122,8 +127,11 @@ class RollupState:
         counts, heard = self.levels.counts(partials.values())
         self.levels.forget(minute)
         settle(self.levels.merchant, minute, partials.values())
+        self.levels.whose.close_minute(minute, partials.values())
+        self.levels.look(self.levels.whose.rows(()))
         flags = self.levels.close_minute(minute, counts, heard, now_ms)
         flags += self.levels.attach_sessions(partials.values(), (minute + 1) * MINUTE_MS, now_ms)
+        flags = self._one_event(flags, (minute + 1) * MINUTE_MS, now_ms, closed=True)
         self.rules.note(flags)
         for partial in partials.values():
             self.rules.note_sessions(partial)
@@ -136,6 +144,18 @@ class RollupState:
         self.spans.add_minute(minute, spans)
         values = self._values(minute, partials, version)
         return ClosedCells(minute, rows, columns, counts, heard, flags, spans, values)
+
+    def _one_event(
+        self, flags: list[FlagEvent], at_ms: int, now_ms: int, *, closed: bool
+    ) -> list[FlagEvent]:
+        """The flags of a look, with those that narrower ones explain attached to them; asked where
+        something opened or rose, and at the end of each bin."""
+        rises = [one for told in self.rises.values() for one in told]
+        before, self._rose = self._rose, {(one.session_id, one.grade) for one in rises}
+        closed &= at_ms % self.levels.city.monitor.policy.bin_ms == 0
+        if not (flags or closed or self._rose - before):
+            return flags
+        return self.levels.one_event(flags, rises, at_ms, now_ms, closed=closed)
 
     def _values(
         self, minute: int, partials: dict[int, Partial], version: int
@@ -198,9 +218,12 @@ class RollupState:
                 self._counted[minute] = self.levels.counts(partials.values())[0]
         opens = sorted(self._counted.items())
         known = (self.orders_until_ms, self.partitions)
-        flags = self.levels.tick(opens, self.progress_ms, now_ms, known)
         told = [one for partials in self.partials.values() for one in partials.values()]
+        now = [(one.minute, complaints_of([one.whose])) for one in told]
+        self.levels.look(self.levels.whose.rows(now))
+        flags = self.levels.tick(opens, self.progress_ms, now_ms, known)
         flags += self.levels.attach_sessions(told, self.progress_ms, now_ms)
+        flags = self._one_event(flags, self.progress_ms, now_ms, closed=False)
         self.rules.note(flags)
         return flags
 

@@ -13,10 +13,12 @@ from pipelines.core.metrics import MINUTE_MS
 
 from . import dossier
 from .episodes import Book, Change, RuleEvent
-from .protocol import BIN_MS, Bin, Bools, Detector, Ints, Scores
+from .protocol import BIN_MS, CEILING, Bin, Bools, Detector, Ints, Scores
 
 MINUTES = BIN_MS // MINUTE_MS
 Columns = Mapping[str, npt.NDArray[Any]]
+LARGE = frozenset({"viewer_milliminutes"})
+"""Columns whose sum of a bin can need more than 32 bits; what counts things does not."""
 
 
 class RuleBoard:
@@ -57,8 +59,17 @@ class RuleBoard:
             if new is None:
                 continue
             if name not in self._sums:
-                self._sums[name] = np.zeros((len(self._known), *new.shape[1:]), np.int64)
-            self._sums[name][: len(new)] += new
+                kind = np.int64 if name in LARGE else np.int32
+                self._sums[name] = np.zeros((len(self._known), *new.shape[1:]), kind)
+            sums = self._sums[name][: len(new)]
+            most = int(CEILING) if name in LARGE else np.iinfo(np.int32).max // MINUTES
+            np.add(sums, np.minimum(new, most), out=sums, casting="unsafe")
+
+    @property
+    def nbytes(self) -> int:
+        """Of all arrays that grow with the series."""
+        kept = [*self.to_arrays().values(), *self._sums.values(), self._known]
+        return sum(values.nbytes for values in kept)
 
     def close_minute(
         self, minute: int, columns: Columns, known: Bools, live: Bools, group: Ints

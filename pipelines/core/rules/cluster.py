@@ -12,6 +12,7 @@ from .table import Rule
 
 _NEVER = -1
 _SHANGHAI_MS = 8 * 3_600_000
+_DAY_MS = 86_400_000
 
 
 class Cluster:
@@ -24,7 +25,9 @@ class Cluster:
     def __init__(self, rule: Rule, column: str, units: int, unit_ms: int) -> None:
         self.rule, self.column = rule, column
         self._units, self._unit_ms = units, unit_ms
-        self._ring = np.zeros((units, 0), np.uint16)
+        # What happens once a day for each rule (F12) needs no more than a byte.
+        self._kind = np.uint8 if unit_ms == _DAY_MS else np.uint16
+        self._ring = np.zeros((units, 0), self._kind)
         self._stamp = np.full(units, _NEVER, np.int64)
         self.waived: dict[tuple[int, int], int] = {}
         """(unit, slot) -> how many of its counts count no more. Not kept: who sets it knows."""
@@ -46,7 +49,7 @@ class Cluster:
             self._stamp[at] = unit
             self._ring[at] = 0
         new = bin_.column(self.column)
-        self._ring[at, :n] = np.minimum(self._ring[at, :n] + new, np.iinfo(np.uint16).max)
+        self._ring[at, :n] = np.minimum(self._ring[at, :n] + new, np.iinfo(self._kind).max)
         within = (self._stamp != _NEVER) & (self._stamp > unit - self._units)
         count = self._ring[within, :n].sum(axis=0, dtype=np.float64)
         for when, slot in self.waived:
@@ -91,4 +94,6 @@ class Cluster:
 
     def restore(self, arrays: Any) -> None:
         if "ring" in arrays:
-            self._ring, self._stamp = arrays["ring"].copy(), arrays["stamp"].copy()
+            most = np.iinfo(self._kind).max
+            self._ring = np.minimum(arrays["ring"], most).astype(self._kind)
+            self._stamp = arrays["stamp"].copy()

@@ -50,10 +50,13 @@ FLAGS = [
 
 
 def entries(flags: str) -> Any:
+    """Overturned flags; a capital is one that was held, since another was told."""
     book, out = Book(), []
     for name in flags:
-        for kind in (Kind.OPENED, Kind.ACKED, Kind.APPEALED, Kind.OVERTURNED):
-            draft = Draft(f"{kind}:{name}", name, kind, "lin", "commission", "", {})
+        decided = (Kind.OPENED, Kind.ACKED, Kind.APPEALED, Kind.OVERTURNED)
+        for kind in (Kind.OPENED, Kind.HELD) if name.isupper() else decided:
+            entry_id = f"{kind}:{name.lower()}:parent:x" if kind is Kind.HELD else f"{kind}:{name}"
+            draft = Draft(entry_id, name.lower(), kind, "lin", "commission", "", {})
             at = int(datetime.now(UTC).timestamp() * 1000)
             for entry in book.next_entries([draft], at):
                 book.apply(entry)
@@ -83,6 +86,7 @@ def test_an_incident_is_overturned_when_all_its_flags_are(clickhouse: Any, datab
         today = shanghai_day(NOW)
         assert found("") == set()
         assert found("a") == set(), "its session's flag stands"
+        assert found("aB") == found("ab"), "nobody was told of its session's flag"
         assert found("ab") == {Incident("F03", today, "p01", "m1")}
         assert found("c") == {Incident("F03", today - 1, "p01", "m1")}
         assert found("abcdefgh") == {

@@ -199,9 +199,11 @@ def test_what_nobody_was_told_of_needs_nobody_to_acknowledge_it() -> None:
 
 
 @pytest.mark.parametrize(
-    ("grade", "held"), [("watch", ""), ("raised", "parent:wide"), ("critical", "parent:wide")]
+    ("grade", "held"), [("watch", ""), ("raised", ""), ("critical", "parent:wide")]
 )
-def test_a_parent_holds_back_only_while_people_are_told_of_it(grade: str, held: str) -> None:
+def test_a_parent_holds_back_only_what_people_are_told_of_it_at_that_level(
+    grade: str, held: str
+) -> None:
     book = Book()
     write(book, [opened("child", rule="F01", grade="critical"), opened("wide", rule="F01")], START)
     child = replace(book.files["child"], parent_id="wide")

@@ -1,7 +1,7 @@
-"""A rise everywhere is one alert: both real stages, and the outbox that says who is told.
+"""One event is one alert: both real stages, and the outbox that says who is told.
 
 hours      0 ......... 4 ........ 5
-complaints as usual    | x4 everywhere, or x12 at one merchant
+complaints as usual    | x4 everywhere or at one agency, x12 at one merchant or at two of one agency
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from schemas.telemetry import ARROW, SampleType
 from tests.unit.rules.city_day import MINUTE, Stages
 
 START = 1_790_000_000_000 // 3_600_000 * 3_600_000
-PLATFORMS, SHOPS = ("p01", "p02"), 12
+PLATFORMS, SHOPS, OF_AGENCY = ("p01", "p02"), 24, 4
 QUIET, RISE = 240, 60
 ORDERS, USUAL = 160, 0.2
 """A session's orders and complaints a minute; every merchant has one session."""
@@ -48,6 +48,9 @@ def batch(sample: SampleType, platform: int, at_ms: int, values: np.ndarray) -> 
             columns.append(pa.array([at_ms] * n, field.type))
         elif field.name in fixed:
             columns.append(pa.array([fixed[field.name]] * n).dictionary_encode().cast(code))
+        elif field.name == "mcn_pid":
+            own = [f"{platform:02x}{i // OF_AGENCY:030x}" for i in some.tolist()]
+            columns.append(pa.array(own, pa.utf8()))
         elif field.name == "session_id" or field.name.endswith("_pid"):
             columns.append(pa.array(ids, pa.utf8()))
         elif field.name in ("viewers", "unique_viewers", "orders", "paid_fen", "complaints"):
@@ -70,13 +73,19 @@ def shards(at_ms: int, complaints: np.ndarray) -> Iterator[Shard]:
             yield Shard(SampleType.COMPLAINTS, p, 0, rows)
 
 
+HIT: dict[str, tuple[float, list[int]]] = {"one": (12.0, [3]), "two": (12.0, [0, 3])}
+HIT["agency"] = (4.0, list(range(OF_AGENCY)))
+"""By how much complaints rise at which merchants of the first platform."""
+
+
 @cache
-def flags(everywhere: bool, seed: int) -> tuple[FlagEvent, ...]:
+def flags(what: str, seed: int) -> tuple[FlagEvent, ...]:
     """All F01 events of the run, in the order in which they were told."""
     rng, stages = np.random.default_rng(seed), Stages()
-    times = np.full((len(PLATFORMS), SHOPS), 4.0 if everywhere else 1.0)
-    if not everywhere:
-        times[0, 3] = 12.0
+    times = np.full((len(PLATFORMS), SHOPS), 4.0 if what == "everywhere" else 1.0)
+    if what in HIT:
+        factor, merchants = HIT[what]
+        times[0, merchants] = factor
     for minute in range(QUIET + RISE):
         now = times if minute >= QUIET else np.ones_like(times)
         at = START + minute * MINUTE
@@ -89,8 +98,8 @@ def above_watch(events: tuple[FlagEvent, ...]) -> list[FlagEvent]:
     return [one for one in events if one.event in TOLD and one.grade != "watch"]
 
 
-def delivered(events: tuple[FlagEvent, ...], folder: Path) -> set[str]:
-    """Flags that any receiver is owed something about."""
+def asked(events: tuple[FlagEvent, ...], folder: Path, sql: str) -> list[tuple[str, int]]:
+    """What the outbox says after all events."""
     desks = frozenset({Desk("commission"), *(Desk("platform", p) for p in ("", *PLATFORMS))})
     everyone = Receiver("all", "http://127.0.0.1/", Path("key"), desks)
     box = Outbox(folder / "box", exclusive=True)
@@ -98,15 +107,24 @@ def delivered(events: tuple[FlagEvent, ...], folder: Path) -> set[str]:
         taker = Taker(box, [everyone], ByPolicy(load(None)), 0)
         records = [Incoming("flags.v1", 0, i, START, value_of(f)) for i, f in enumerate(events)]
         taker.take(records, "topic-1", START)
-        found = box.sql.execute("SELECT DISTINCT flag_id FROM deliveries").fetchall()
+        return list(box.sql.execute(sql).fetchall())
     finally:
         box.close()
-    return {flag for (flag,) in found}
+
+
+def delivered(events: tuple[FlagEvent, ...], folder: Path) -> set[str]:
+    """Flags that any receiver is owed something about."""
+    return {flag for flag, _ in asked(events, folder, "SELECT flag_id, number FROM deliveries")}
+
+
+def alerts(events: tuple[FlagEvent, ...], folder: Path) -> list[tuple[str, int]]:
+    """(flag, level) of what Alertmanager is told."""
+    return asked(events, folder, "SELECT flag_id, level FROM alerts")
 
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_a_rise_everywhere_is_one_delivered_alert(seed: int, tmp_path: Path) -> None:
-    events = flags(everywhere=True, seed=seed)
+    events = flags("everywhere", seed)
     city = {f.flag_id for f in events if f.entity_type == "city"}
     assert len(city) == 1
     assert delivered(events, tmp_path) == city
@@ -114,7 +132,7 @@ def test_a_rise_everywhere_is_one_delivered_alert(seed: int, tmp_path: Path) -> 
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_its_children_are_linked_up_to_it_sessions_too(seed: int) -> None:
-    events = flags(everywhere=True, seed=seed)
+    events = flags("everywhere", seed)
     parents = {f.flag_id: f.parent_id for f in events if f.parent_id}
     raised = {f.flag_id: f.entity_type for f in above_watch(events)}
     assert {"platform", "category", "merchant", "session"} <= set(raised.values())
@@ -126,20 +144,53 @@ def test_its_children_are_linked_up_to_it_sessions_too(seed: int) -> None:
 
 
 def test_what_opened_before_its_parent_is_attached_once_at_each_grade() -> None:
-    events = [f for seed in SEEDS for f in flags(everywhere=True, seed=seed)]
+    events = [f for seed in SEEDS for f in flags("everywhere", seed)]
     attached = [(f.flag_id, f.grade, f.onset) for f in events if f.event == "attached"]
     assert attached
     assert {f.entity_type for f in events if f.event == "attached"} >= {"session"}
     for seed in SEEDS:
-        mine = [f for f in flags(everywhere=True, seed=seed) if f.event == "attached"]
+        mine = [f for f in flags("everywhere", seed) if f.event == "attached"]
         assert len({(f.flag_id, f.grade) for f in mine}) == len(mine)
 
 
+def pid(number: int) -> str:
+    """Of a merchant, its session and its streamer, or an agency; all of the first platform."""
+    return f"{0:02x}{number:030x}"
+
+
 @pytest.mark.parametrize("seed", SEEDS)
-def test_the_spike_of_one_merchant_has_no_parent(seed: int, tmp_path: Path) -> None:
-    events = flags(everywhere=False, seed=seed)
-    hit = f"{0:02x}{3:030x}"
-    merchant = [f for f in above_watch(events) if f.entity_type == "merchant"]
-    assert {f.entity for f in merchant} == {hit}
-    assert all(not f.parent_id for f in events if f.entity == hit)
-    assert {f.flag_id for f in merchant} <= delivered(events, tmp_path)
+def test_the_spike_of_one_merchant_is_one_alert_and_flags_at_each_level(
+    seed: int, tmp_path: Path
+) -> None:
+    events = flags("one", seed)
+    above = above_watch(events)
+    assert {"session", "merchant", "streamer"} <= {f.entity_type for f in above}
+    assert {f.entity for f in above if f.entity_type == "merchant"} == {pid(3)}
+    told = delivered(events, tmp_path)
+    assert [flag.rpartition(":")[0] for flag in told] == [f"F01:session/p01/{pid(3)}"]
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_alertmanager_has_one_alert_a_level_of_it(seed: int, tmp_path: Path) -> None:
+    levels = alerts(flags("one", seed), tmp_path)
+    assert len({flag for flag, _ in levels}) == 1
+    assert len(levels) == len(set(levels))
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_two_merchants_of_one_agency_are_theirs_or_the_agencys(seed: int, tmp_path: Path) -> None:
+    """The agency is told at a level that it reaches first; on other seeds the platform may be."""
+    events = flags("two", seed)
+    found = {f.entity for f in above_watch(events) if f.entity_type == "merchant"}
+    assert found == {pid(0), pid(3)}
+    told = {flag.rpartition(":")[0] for flag in delivered(events, tmp_path)}
+    agency, sessions = f"F01:mcn/p01/{pid(0)}", {f"F01:session/p01/{pid(i)}" for i in (0, 3)}
+    assert told - {agency} == sessions or told == {agency}
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_rise_of_a_whole_agency_is_the_agencys_alert(seed: int, tmp_path: Path) -> None:
+    events = flags("agency", seed)
+    assert {"mcn", "merchant"} <= {f.entity_type for f in above_watch(events)}
+    told = {flag.rpartition(":")[0] for flag in delivered(events, tmp_path)}
+    assert told == {f"F01:mcn/p01/{pid(0)}"}
