@@ -11,7 +11,7 @@ import structlog
 from pipelines.agents.stage import CLOSED_BIT, Entries, Output, Record, Work
 from pipelines.core.detect import DEFAULT_POLICY, SpikePolicy
 from pipelines.core.detect.season import NO_SEASON, Season
-from pipelines.core.erasure import Erasures, erase_merchants
+from pipelines.core.erasure import Erasures, erase_complaints, erase_merchants
 from pipelines.core.flags import FlagEvent
 from pipelines.core.fold.clock import TopicClock
 from pipelines.core.offences import Incident
@@ -41,6 +41,7 @@ class RollupStage:
     ) -> None:
         self.state = RollupState(partitions, spikes, season)
         self.erased = Erasures()
+        self._rewrite: Entries = {}
         self._keys = checkpoint.KeyEntries()
         self._version = 0
         self._ticks = 0
@@ -60,6 +61,7 @@ class RollupStage:
             return Output()
         flags = checkpoint.restore(self.state, head, entries)
         flags += erase_merchants(self.state, self.erased)
+        self._rewrite = erase_complaints(self.state, entries, self.erased)
         self._bins = self.state.levels.merchant.monitor.bins_closed
         return Output(flags=flags)
 
@@ -118,7 +120,9 @@ class RollupStage:
         return out
 
     def book(self, outbox: list[FlagEvent]) -> Entries:
-        return self._keys.changed(self.state) | checkpoint.book_entry(self.state, outbox)
+        rewrite, self._rewrite = self._rewrite, {}
+        book = checkpoint.book_entry(self.state, outbox)
+        return rewrite | self._keys.changed(self.state) | book
 
     def head(self) -> dict[str, Any]:
         return checkpoint.head(self.state)

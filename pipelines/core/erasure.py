@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from pipelines.core import blob
 from pipelines.core.flags import FlagEvent
 from pipelines.core.fold.checkpoint import Entries, without
 from pipelines.core.fold.close import forget
@@ -21,6 +22,8 @@ from pipelines.core.fold.state import FoldState
 from pipelines.core.metrics import MINUTE_MS
 from pipelines.core.partials import Partial, Rows
 from pipelines.core.rollup.state import RollupState
+from pipelines.core.rollup.whose import WHOSE_ARRAYS
+from pipelines.core.upgrade import minute_name
 from schemas.batch import Batch
 
 Bools = npt.NDArray[np.bool_]
@@ -141,7 +144,6 @@ def erase_merchants(state: RollupState, erased: Erasures) -> list[FlagEvent]:
     through, flags = state.closed_through, list[FlagEvent]()
     if through is None:
         return flags
-    state.levels.whose.erase(lambda one, minute: erased.covers(one.platform, one.session, minute))
     for level in (state.levels.merchant, state.levels.streamer, state.levels.mcn):
         slots = [
             slot
@@ -163,3 +165,18 @@ def erase_merchants(state: RollupState, erased: Erasures) -> list[FlagEvent]:
             level.place(slot, "")
             level.index.rename(slot, (level.platforms()[slot], f"{ERASED}{slot}"))
     return flags
+
+
+def erase_complaints(state: RollupState, entries: Entries, erased: Erasures) -> Entries:
+    """Forget whose the complaints of erased sessions and platforms are, in a state just restored
+    from `entries`. Returns the entries to write again: of minutes that named them.
+    """
+    whose = state.levels.whose
+    changed = whose.erase(lambda one, minute: erased.covers(one.platform, one.session, minute))
+    left: Entries = {}
+    for name in map(minute_name, changed):
+        if name in entries:
+            arrays = blob.unpack(entries[name])
+            kept = {n: array for n, array in arrays.items() if n not in WHOSE_ARRAYS}
+            left[name] = blob.pack(kept | whose.pack(int(arrays["minute"])))
+    return left

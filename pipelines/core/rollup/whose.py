@@ -16,6 +16,7 @@ from pipelines.core.kin import EntityKey
 from pipelines.core.partials import Partial, Rows
 
 HOUR = 60
+WHOSE_ARRAYS = frozenset({"whose", "whose.n"})
 
 
 class Whose(NamedTuple):
@@ -69,10 +70,15 @@ class Complaints:
         minutes = [*self._closed.items(), *opens]
         return [(m, one, n) for m, found in minutes for one, n in found.items()]
 
-    def erase(self, gone: Callable[[Whose, int], bool]) -> None:
-        """Forget the rows for which `gone` (whose, minute) says so."""
+    def erase(self, gone: Callable[[Whose, int], bool]) -> set[int]:
+        """Forget the rows for which `gone` (whose, minute) says so; the minutes that had any."""
+        changed = set()
         for minute, found in self._closed.items():
-            self._closed[minute] = Counter({k: n for k, n in found.items() if not gone(k, minute)})
+            left = Counter({k: n for k, n in found.items() if not gone(k, minute)})
+            if len(left) < len(found):
+                self._closed[minute] = left
+                changed.add(minute)
+        return changed
 
     def pack(self, minute: int) -> blob.Arrays:
         """A closed minute, for a checkpoint; nothing where nobody complained."""

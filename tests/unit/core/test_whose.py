@@ -6,9 +6,10 @@ from dataclasses import replace
 
 import numpy as np
 
+from pipelines.agents.rollup import RollupStage
 from pipelines.core import blob
 from pipelines.core.erasure import Erasure, Erasures
-from pipelines.core.partials import Partial, Rows, decode, encode
+from pipelines.core.partials import CELL_METRICS, Partial, Rows, decode, encode
 from pipelines.core.rollup.whose import HOUR, Complaints, Whose, counts
 
 NOTHING = Rows([], {})
@@ -20,7 +21,8 @@ def partial(minute: int, *some: Whose) -> Partial:
     """A complaint of each."""
     keys = [(one.platform, one.session, "/".join(one[2:])) for one in some]
     whose = Rows(keys, {"complaints": np.ones(len(keys), np.int64)})
-    return Partial(0, minute, True, minute, 1, 0, NOTHING, NOTHING, whose=whose)
+    cells = Rows([("p01", "food", "310101")], {n: np.ones(1, np.int64) for n in CELL_METRICS})
+    return Partial(0, minute, True, minute, 1, 0, cells, NOTHING, whose=whose)
 
 
 def test_a_partial_says_whose_its_complaints_are() -> None:
@@ -73,3 +75,28 @@ def test_entities_are_named_as_flags_name_them() -> None:
         ("cell", "p01", "p01/food/310101"), ("category", "p01", "p01/food"),
         ("platform", "p01", "p01"), ("city", "", "all"),
     ]  # fmt: skip
+
+
+def test_the_checkpoint_that_is_written_after_an_erasure_names_nobody() -> None:
+    before, after = RollupStage(1), RollupStage(1)
+    entries: dict[str, bytes] = {}
+    for minute in range(5, 9):
+        before.state.fold(partial(minute, ONE, TWO))
+        entries |= before.close(minute, minute * 60_000, {}).entries
+    entries |= before.detector() | before.book([])
+    assert any(b"s1" in text_of(entries[f"minute/{n}"]) for n in range(5, 9))
+    after.erased = Erasures([Erasure("p01", "s1", 8 * 60_000, 0)])
+    after.load(before.head() | {"partitions": 1}, entries, 1)
+    entries |= after.book([])
+    named = {n: b"s1" in text_of(entries[f"minute/{n}"]) for n in range(5, 9)}
+    assert named == {5: False, 6: False, 7: False, 8: True}, "minute 8 came after the erasure"
+    assert all(b"s2" in text_of(entries[f"minute/{n}"]) for n in range(5, 9))
+    again = RollupStage(1)
+    again.load(before.head() | {"partitions": 1}, entries, 2)
+    assert sorted(again.state.levels.whose.rows(())) == sorted(after.state.levels.whose.rows(()))
+    assert after.book([]).keys().isdisjoint({"minute/5"}), "written again once"
+
+
+def text_of(entry: bytes) -> bytes:
+    """What stands in an entry, uncompressed; text of numpy as one byte a letter."""
+    return b"".join(a.tobytes().replace(b"\0", b"") for a in blob.unpack(entry).values())
