@@ -76,7 +76,7 @@ def test_an_account_without_a_password_has_none() -> None:
 
 def test_a_token_until_it_expires() -> None:
     token, kept = new_token(NOW, 1)
-    assert token.rpartition("_")[2] not in kept.model_dump_json()
+    assert token.split("_", 2)[2] not in kept.model_dump_json()
     check, held, clock = proofs(account(tokens=(kept,)))
     assert check.check_token(token) == held[0].actor()
     for wrong in ("", "lw", "lw__", token[:-1], token + "x", token.replace(kept.id, "0" * 16)):
@@ -171,7 +171,7 @@ def test_the_commands(tmp_path: Path) -> None:
     assert (listed["role"], listed["bound_to"], listed["state"]) == ("platform", "p01", "enabled")
     text = Path(file).read_text()
     assert WORD not in text
-    assert token.rpartition("_")[2] not in text
+    assert token.split("_", 2)[2] not in text
     assert run("token", "p01-desk", "--revoke", listed["tokens"][0]).exit_code == 0
     assert run("disable", "p01-desk").exit_code == 0
     assert json.loads(run("list", "--json").stdout) | {"tokens": []} == listed | {

@@ -144,7 +144,7 @@ def test_api_keys_are_kept_as_hashes_and_open_one_platform(desk: Desk) -> None:
     text = desk.push("gateway-keys create --platform p01 --note shop")[1].strip()
     stored = Path("gateway-keys.json")
     assert stored.stat().st_mode & 0o777 == 0o600
-    assert text.split("_")[2] not in stored.read_text()
+    assert text.split("_", 2)[2] not in stored.read_text()
     keys = ApiKeyFile(stored)
     now = 1 << 41
     assert keys.platform_of(text, now) == "p01"
