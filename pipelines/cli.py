@@ -105,7 +105,8 @@ def migrate(
 
     config = settings()
     try:
-        client = connect(config, database="default")
+        # A migration may copy what 90 days left.
+        client = connect(config, database="default", patience_s=3600)
         database = config.clickhouse_database
         steps = plan(load(), applied_number(client, database), to)
         for step in steps:

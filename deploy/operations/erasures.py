@@ -29,6 +29,7 @@ ERASE = {
     "raw_reviews": "event_time",
     "sessions": "first_seen",
     "indicators_session": "minute",
+    "session_minutes": "minute",
     "indicator_values": "minute",
     "hour_session": "hour",
 }

@@ -22,6 +22,7 @@ DECLARED = {
     "raw_reviews": 30,
     "sessions": 90,
     "indicators_session": 90,
+    "session_minutes": 90,
     "indicator_values": 90,
     "indicators_cell": 90,
     "completeness": 90,

@@ -22,10 +22,18 @@ from pipelines.warehouse.migrate import LEDGER
 
 _PATIENCE_S = 3600
 _CHUNK = 1 << 20
-#: A backup has no need of them: a restore inserts `flag_events`, of which a materialized view fills
-#: the first two, and `completeness`, of which `livewatch ops rollup` computes the others again.
+#: A backup has no need of them: a restore inserts `flag_events` and `indicators_session`, of which
+#: materialized views fill the first three, and `completeness`, of which `livewatch ops rollup`
+#: computes the others again.
 DERIVED = frozenset(
-    {"flags", "silences", "completeness_hours", "completeness_spans", "completeness_sources"}
+    {
+        "flags",
+        "silences",
+        "session_minutes",
+        "completeness_hours",
+        "completeness_spans",
+        "completeness_sources",
+    }
 )
 
 

@@ -7,27 +7,38 @@ from __future__ import annotations
 from typing import Final
 
 from grafana.dashboards.flags_sql import chosen
-from grafana.dashboards.sql import WHO, ZONE, named
+from grafana.dashboards.sql import WHO, ZONE, indent, named
 from grafana.dashboards.text import Lang
 from pipelines.core.catalog import NIGHT_HOURS
 from schemas import codes
 
 SESSION: Final = "session_id = ${session:singlequote}"
-# Minutes of the sessions that a tag picks; the dimensions are of the session, not of its rows.
-_TAGGED: Final = """FROM v_indicators_session AS i
-INNER JOIN (
-    SELECT session_id, {tag} AS tag FROM v_sessions WHERE {tag} != '' AND {chosen}
-) AS s ON i.session_id = s.session_id
-WHERE $__timeFilter(minute)
-  AND {who}"""
+_RANGE: Final = f"WHERE $__timeFilter(minute)\n  AND {WHO}"
+# The sessions that a tag picks: the dimensions are of the session, not of its minutes.
+_PICKED: Final = """INNER JOIN (
+    SELECT session_id, {tag} AS tag FROM v_sessions WHERE {tag} != '' AND {chosen}{of}
+) AS s ON i.session_id = s.session_id"""
+# Each session over the range. Folded before the join: few sessions have many minutes.
+_SESSIONS: Final = f"""FROM (
+    SELECT session_id, max(viewers_1m) AS peak, sum(orders_1m) AS orders,
+        sum(paid_fen_1m) AS paid_fen, sum(complaints_1m) AS complaints
+    FROM v_session_minutes
+{indent(_RANGE)}
+    GROUP BY session_id
+) AS i"""
+# Where minutes are joined: a table of these sessions, not of 90 days, to look each minute up in.
+_OF_RANGE: Final = f""" AND session_id IN (
+        SELECT session_id FROM v_session_minutes
+{indent(_RANGE, 8)}
+    )"""
 
 BASE_CHOSEN: Final = "$__conditionalAll(base_id IN (${base:singlequote}), $base)"
 SCENARIO_CHOSEN: Final = "$__conditionalAll(scenario IN (${scenario:singlequote}), $scenario)"
 
 
-def _tagged(tag: str) -> str:
+def _picked(tag: str, of: str = "") -> str:
     chosen = {"base_id": BASE_CHOSEN, "scenario": SCENARIO_CHOSEN}[tag]
-    return _TAGGED.format(tag=tag, chosen=chosen, who=WHO)
+    return _PICKED.format(tag=tag, chosen=chosen, of=of)
 
 
 def _words(tag: str, lang: Lang) -> str:
@@ -37,41 +48,50 @@ def _words(tag: str, lang: Lang) -> str:
 def tag_table(tag: str) -> str:
     """Each base or scenario over the range."""
     return f"""SELECT tag, uniqExact(i.session_id) AS sessions,
-    max(viewers_1m) AS peak_viewers,
-    sum(orders_1m) AS orders, sum(paid_fen_1m) / 100 AS gmv_yuan,
-    sum(complaints_1m) AS complaints,
-    10000 * (sum(complaints_1m) + 1) / (sum(orders_1m) + 1000) AS per_10000
-{_tagged(tag)}
+    max(i.peak) AS peak_viewers,
+    sum(i.orders) AS orders, sum(i.paid_fen) / 100 AS gmv_yuan,
+    sum(i.complaints) AS complaints,
+    10000 * (sum(i.complaints) + 1) / (sum(i.orders) + 1000) AS per_10000
+{_SESSIONS}
+{_picked(tag)}
 GROUP BY tag
 ORDER BY gmv_yuan DESC, tag
 LIMIT 40"""
 
 
-def tag_lines(tag: str, value: str, lang: Lang) -> str:
-    """A line a base or scenario, the mean of its minutes in each step; the eight largest."""
+def tag_lines(tag: str, figure: str, lang: Lang) -> str:
+    """A line a base or scenario, the mean of its minutes in each step; the eight largest.
+
+    `figure`: a column of v_session_minutes, summed. Minutes are read once: which lines are the
+    largest is told from the sums by minute.
+    """
     return f"""SELECT time, {_words(tag, lang)} AS name, v AS value
 FROM (
-    SELECT time, tag, avg(per_minute) AS v
+    SELECT $__timeInterval(minute) AS time, tag, avg(per_minute) AS v
     FROM (
-        SELECT minute, $__timeInterval(minute) AS time, tag, {value} AS per_minute
-        {_tagged(tag)}
-        GROUP BY minute, time, tag
+        SELECT minute, tag, per_minute, dense_rank() OVER (ORDER BY total DESC, tag) AS place
+        FROM (
+            SELECT minute, tag, per_minute, sum(per_minute) OVER (PARTITION BY tag) AS total
+            FROM (
+                SELECT i.minute AS minute, tag, sum(i.{figure}) AS per_minute
+                FROM v_session_minutes AS i
+{indent(_picked(tag, _OF_RANGE), 16)}
+{indent(_RANGE, 16)}
+                GROUP BY minute, tag
+            )
+        )
     )
+    WHERE place <= 8
     GROUP BY time, tag
-)
-WHERE tag IN (
-    SELECT tag FROM (
-        SELECT tag, {value} AS total
-        {_tagged(tag)}
-        GROUP BY tag ORDER BY total DESC, tag LIMIT 8
-    )
 )
 ORDER BY time, name"""
 
 
-def tag_bars(tag: str, value: str, lang: Lang) -> str:
-    return f"""SELECT {_words(tag, lang)} AS name, {value} AS value
-{_tagged(tag)}
+def tag_bars(tag: str, lang: Lang) -> str:
+    """GMV of the twelve bases or scenarios with the most."""
+    return f"""SELECT {_words(tag, lang)} AS name, sum(i.paid_fen) / 100 AS value
+{_SESSIONS}
+{_picked(tag)}
 GROUP BY tag
 HAVING value > 0
 ORDER BY value DESC, tag
@@ -204,7 +224,7 @@ LIMIT 50"""
 
 #: Sessions to choose from: those with complaints first, then the most watched.
 CHOICES: Final = """SELECT session_id
-FROM v_indicators_session
+FROM v_session_minutes
 WHERE $__timeFilter(minute)
 GROUP BY session_id
 ORDER BY max(complaints_60m) DESC, max(viewers_1m) DESC, session_id

@@ -25,8 +25,8 @@ INSERT_SETTINGS = {"insert_deduplicate": 0, "async_insert": 0, "wait_end_of_quer
 logging.getLogger("clickhouse_driver.connection").setLevel(logging.CRITICAL)
 
 
-def connect(settings: Settings, database: str | None = None) -> Client:
-    """A client that connects when it is first used."""
+def connect(settings: Settings, database: str | None = None, patience_s: float = 60.0) -> Client:
+    """A client that connects when it is first used. `patience_s`: how long it waits for a word."""
     return Client(
         settings.clickhouse_host,
         port=settings.clickhouse_port,
@@ -35,7 +35,7 @@ def connect(settings: Settings, database: str | None = None) -> Client:
         database=database if database is not None else settings.clickhouse_database,
         compression=settings.clickhouse_compression,
         connect_timeout=5,
-        send_receive_timeout=60,
+        send_receive_timeout=patience_s,
         client_name="livewatch",
     )
 

@@ -97,14 +97,14 @@ _SCENARIO_BARS: Final = panels.bars(
     Text("场景成交额", "GMV by scenario"),
     Text("带标签场次在所选时段的付款金额，元。", "Paid in sessions with the tag, yuan."),
     "currencyCNY",
-    each(lambda lang: sessions_sql.tag_bars("scenario", "sum(paid_fen_1m) / 100", lang)),
+    each(lambda lang: sessions_sql.tag_bars("scenario", lang)),
 )
 _SCENARIO_LINES: Final = panels.chart(
     23,
     Text("场景在线观看", "Viewers by scenario"),
     Text("最大的八个场景，各场次观看人数之和。", "The eight largest scenarios: viewers, summed."),
     "locale",
-    each(lambda lang: sessions_sql.tag_lines("scenario", "sum(viewers_1m)", lang)),
+    each(lambda lang: sessions_sql.tag_lines("scenario", "viewers_1m", lang)),
     series="name",
 )
 

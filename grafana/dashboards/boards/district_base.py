@@ -70,7 +70,7 @@ _BASE_LINES: Final = (
         Text("基地在线观看", "Viewers by base"),
         Text("最大的八个基地，各场次观看人数之和。", "The eight largest bases: viewers, summed."),
         "locale",
-        each(lambda lang: sessions_sql.tag_lines("base_id", "sum(viewers_1m)", lang)),
+        each(lambda lang: sessions_sql.tag_lines("base_id", "viewers_1m", lang)),
         series="name",
     ),
     panels.chart(
@@ -78,7 +78,7 @@ _BASE_LINES: Final = (
         Text("基地每分钟订单", "Orders per minute by base"),
         Text("最大的八个基地，每分钟付款订单。", "The eight largest bases: orders paid a minute."),
         "locale",
-        each(lambda lang: sessions_sql.tag_lines("base_id", "sum(orders_1m)", lang)),
+        each(lambda lang: sessions_sql.tag_lines("base_id", "orders_1m", lang)),
         series="name",
     ),
 )
