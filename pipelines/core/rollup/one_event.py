@@ -110,8 +110,10 @@ class OneEvent:
                     self._add(minute, one, n)
 
     def _is_asked(self, one: Flagged) -> bool:
-        """A flag of ours that stands for itself, or is attached to a narrower one."""
+        """A flag of ours that stands for itself, or is attached to a narrower one. One that opened
+        in a bin after this moment is asked when its bin is looked at: minutes close behind."""
         ours = one.level is not None and one.flag_id not in self._parents
+        ours &= one.onset_ms < self._end_ms
         return ours and (one.parent is None or same_event(one.entity[0], one.parent))
 
     def _add(self, minute: int, one: Whose, n: int) -> None:

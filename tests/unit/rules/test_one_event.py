@@ -91,3 +91,13 @@ def test_widths() -> None:
     assert not same_event("merchant", "")
     assert entity_of_flag("F01:category/p01/p01/food:5") == ("category", "p01", "p01/food")
     assert entity_of_flag("wide") == ("", "", "")
+
+
+def test_a_flag_ahead_of_the_minute_that_closes_waits_for_its_own_bin() -> None:
+    """Looks at open bins run ahead of closed minutes, by an hour where a city is read again."""
+    rows = [row("m1", 150), *OTHERS]
+    for onset in (END, END + 5, END + 90):
+        ahead = flag("mcn", "a1", 10.0, onset=onset)
+        assert attached([M1, ahead], rows) == {}
+        loose = OneEvent([M1, ahead._replace(parent=M1.flag_id)], rows, END * 60_000).detached()
+        assert not list(loose)
