@@ -13,7 +13,9 @@ from .table import Rule
 class ReviewGap(Kept):
     """Share of the live sessions, in percent, that no review reached, over the last bins.
 
-    A platform that says nothing on the topic of reviews has no live sessions here: unknown.
+    A platform that says nothing on the topic of reviews has no live sessions here: unknown. Judged
+    only once all bins of the window are heard: of the first, only its last minute may be there, in
+    which hardly a session can have been reviewed.
     """
 
     START: ClassVar[dict[str, tuple[type, float, int]]] = {
@@ -36,7 +38,8 @@ class ReviewGap(Kept):
         reviewed = self.at["reviewed"][:n].sum(axis=1, dtype=np.float64)
         gap = np.maximum(live - reviewed, 0)
         missed = 100 * gap / np.maximum(live, 1)
-        score = np.where(bin_.known & (live > 0), missed, np.nan)
+        heard = (self.at["live"][:n] > 0).all(axis=1)
+        score = np.where(bin_.known & heard, missed, np.nan)
         return Scores(score, live, gap, np.zeros(n), live, missed, inputs)
 
 

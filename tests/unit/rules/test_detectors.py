@@ -231,6 +231,20 @@ def test_live_sessions_without_reviews() -> None:
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize("first", [0, 3, 9])
+def test_a_platform_of_which_only_the_last_minute_of_a_bin_was_heard(first: int) -> None:
+    """It begins, or comes back, in a bin in which hardly a session can have been reviewed."""
+    minutes = []
+    for minute in range(100):
+        bin_, end = minute // 5, (minute + 1) % 5 == 0
+        live = np.array([0 if bin_ < first else 820]) * end
+        reviewed = np.array([0 if bin_ < first else 68 if bin_ == first else 800]) * end
+        none = np.zeros((1, 12), np.int64)
+        minutes.append({"orders": none[:, 0], "mix": none, "live": live, "reviewed": reviewed})
+    told = {grade for _, grade in found(play(platform_board(), minutes), "F09")}
+    assert told <= {"watch"}
+
+
 def test_a_large_audience_without_a_certificate() -> None:
     def change(minute: int, one: Minute) -> None:
         if minute >= 30:
