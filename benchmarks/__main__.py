@@ -2,7 +2,7 @@
 
     make bench [ARGS=--quick]
 
-What is measured is said on stderr. The whole takes about half an hour, most of it to fill a
+What is measured is said on stderr. The whole takes more than half an hour, most of it to fill a
 warehouse with 100 million rows; --quick takes minutes and says little about a city.
 """
 

@@ -51,7 +51,7 @@ class Levels:
         self.sessions = Sessions()
         self.whose = Complaints()
         self._rows: list[Row] = []
-        self._agencies: dict[EntityKey, str] = {}
+        self._agencies: dict[EntityKey, str] | None = None
         for level in self.all():
             level.follow(season)
         self._places: dict[tuple[int, int], tuple[Partial, Places]] = {}
@@ -176,7 +176,13 @@ class Levels:
 
     def look(self, rows: list[Row]) -> None:
         """The complaints of the last hour, as of the minute or the look that follows."""
-        self._rows, self._agencies = rows, agencies(rows)
+        self._rows, self._agencies = rows, None
+
+    def _agency(self, entity: Entity) -> str:
+        """The agency of an entity by those complaints; asked only where something rose."""
+        if self._agencies is None:
+            self._agencies = agencies(self._rows)
+        return self._agencies.get(entity_key(entity), "")
 
     def _flags(
         self, level: Level, events: list[EpisodeEvent], at_ms: int, now_ms: int
@@ -230,10 +236,11 @@ class Levels:
             return flags
         flagged += [of_session(one, self.sessions.parent(one)) for one in rises]
         seen = OneEvent(flagged, self._rows, at_ms)
-        links = dict(one.link(parent) for one, parent in seen.attached())
+        attached = list(seen.attached())
+        links = dict(one.link(parent) for one, parent in attached)
         out = [replace(f, parent_id=links.get(f.flag_id) or f.parent_id) for f in flags]
         told = {f.flag_id for f in flags}
-        changed = [one for one, _ in seen.attached() if one.flag_id not in told]
+        changed = [one for one, _ in attached if one.flag_id not in told]
         if closed:
             loose = list(seen.detached())
             changed += loose
@@ -270,7 +277,7 @@ class Levels:
             return [(self.city, ("",))]
         if level in (self.category, self.mcn):
             return [platform]
-        agency = self._agencies.get(entity_key(entity), "")
+        agency = self._agency(entity)
         mcn = [(self.mcn, (entity.platform_id, agency))] if agency else []
         return [platform, category, *mcn]
 
