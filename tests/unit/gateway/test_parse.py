@@ -9,12 +9,15 @@ import zlib
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 
+from producers.gateway import coded
 from producers.gateway.body import inflate
 from producers.gateway.errors import Refusal
 from producers.gateway.parse import ARROW_STREAM, JSON, NDJSON, parse
 from schemas.batch import encode
+from schemas.personal import coded_number_fault
 from schemas.telemetry import SampleType
 
 NOW = 1_790_002_401_000
@@ -189,3 +192,23 @@ def test_no_random_pseudonym_is_refused() -> None:
 def test_a_number_of_its_own_is_a_session_id() -> None:
     rows = [row(session_id=f"{n:032x}") for n in range(20_000)]
     assert parse(ORDERS, JSON, json.dumps(rows).encode(), 20_000, NOW).errors == []
+
+
+def test_the_quick_look_at_pseudonyms_passes_over_none_that_has_a_fault() -> None:
+    rng = random.Random(5)
+    texts = [
+        rng.choice("0f7") * rng.randrange(6, 22) + f"{rng.randrange(10**11):011}"
+        for _ in range(900)
+    ]
+    texts += [text[::-1] for text in texts]
+    texts += [f"110101199001{rng.randrange(10**6):06}" for _ in range(900)]
+    texts += [
+        f"{rng.choice(['', 'a'])}1{rng.randrange(10**10)}@qq.com".encode().hex() for _ in "12"
+    ]
+    whole = [(text + "0" * 32)[:32] for text in texts] + [
+        ("ab" * 16 + text)[-32:] for text in texts
+    ]
+    faulty = [text for text in whole if coded_number_fault(text)]
+    assert len(faulty) > 100
+    found = pc.match_substring_regex(pa.array(faulty), coded.SUSPECT).to_pylist()
+    assert all(found)
