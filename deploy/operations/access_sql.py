@@ -19,6 +19,8 @@ from schemas import codes
 
 DEFINER = "livewatch_definer"
 READERS = "livewatch_readers"
+#: Of these every reader sees all: they name nobody.
+_NOTES = ("v_hours",)
 #: Views that only the commission reads: flags, the ledger, who looked, the inside of corrections.
 _INSIDE = ("v_flag", "v_ledger", "v_access", "v_withdrawn", "v_silences", "v_shared", "v_published")
 _PLAIN = re.compile(r"[A-Za-z0-9_.-]{1,64}")
@@ -59,7 +61,8 @@ def readers(warehouse: Warehouse, platforms: list[str]) -> list[Reader]:
 
     def cut(column: str, prefix: str, values: list[str]) -> list[Reader]:
         views = tuple(v for v in own if column in warehouse.views[v])
-        return [Reader(f"{prefix}_{_word(v)}", (*views, *published), column, v) for v in values]
+        all_of = (*(v for v in own if v in _NOTES), *published)
+        return [Reader(f"{prefix}_{_word(v)}", (*views, *all_of), column, v) for v in values]
 
     city = set(Role) - {Role.COMMISSION, Role.ASSOCIATION, Role.PLATFORM, Role.DISTRICT_BUREAU}
     return [
@@ -105,7 +108,7 @@ def _of(warehouse: Warehouse, reader: Reader) -> Iterator[str]:
     yield f"CREATE ROLE IF NOT EXISTS {role}"
     yield f"CREATE DATABASE IF NOT EXISTS {own}"
     for view in reader.views:
-        shared = not reader.column or view.startswith("v_published_")
+        shared = not reader.column or view in _NOTES or view.startswith("v_published_")
         where = "" if shared else f" WHERE {reader.column} = '{reader.value}'"
         yield (
             f"CREATE OR REPLACE VIEW {own}.{view} DEFINER = {DEFINER} SQL SECURITY DEFINER "

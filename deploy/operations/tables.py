@@ -23,8 +23,8 @@ from pipelines.warehouse.migrate import LEDGER
 _PATIENCE_S = 3600
 _CHUNK = 1 << 20
 #: A backup has no need of them: a restore inserts `flag_events` and `indicators_session`, of which
-#: materialized views fill the first three, and `completeness`, of which `livewatch ops rollup`
-#: computes the others again.
+#: materialized views fill the first three, and minutes, of which `livewatch ops rollup` computes
+#: the others again.
 DERIVED = frozenset(
     {
         "flags",
@@ -33,6 +33,9 @@ DERIVED = frozenset(
         "completeness_hours",
         "completeness_spans",
         "completeness_sources",
+        "hour_notes",
+        "cell_hours",
+        "session_hours",
     }
 )
 
