@@ -63,7 +63,7 @@ def put(client: Any, rows: list[Row]) -> None:
 def folded() -> Iterator[str]:
     """The views of before, which fold every event, under other names."""
     step = Step(next(m for m in load() if m.number == NUMBER), False)
-    for statement in step.statements():
+    for statement in step.statements("any"):
         if statement.startswith("CREATE VIEW"):
             yield statement.replace("v_flags", "old_flags").replace("v_silences", "old_silences")
 
