@@ -46,6 +46,14 @@ TELEMETRY: Final = (
 )
 
 
+#: Patterns of the words that say whether all is well: they keep their words and get a colour.
+STATUS: Final = (
+    Label("/^▲/", Text("", ""), VERMILLION),
+    Label("/^◆/", Text("", ""), ORANGE),
+    Label("/^●/", Text("", ""), GREEN),
+    Label("/^○/", Text("", ""), GREY),
+)
+
 #: States of a timeline; the number is what the query gives.
 SOURCE_STATES: Final = (
     Label("0", Text("● 完整", "● Complete"), GREEN),

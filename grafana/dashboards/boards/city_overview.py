@@ -168,6 +168,7 @@ DASHBOARD: Final = Dashboard(
         "Live commerce in the city: rolling indicators, flags and telemetry completeness.",
     ),
     rows=(
+        row(2, (24, stats.status(9))),
         row(3, (3, stats.as_of(1)), *((3, p) for p in _STATS), (3, stats.open_flags(8))),
         row(6, *((6, p) for p in _SERIES[:4])),
         row(8, (24, panels.flag_table(21))),

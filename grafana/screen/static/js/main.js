@@ -73,7 +73,8 @@ async function chooseVariables() {
   // Without ClickHouse there is still the page; its filters come with the next change.
   const options = await api.choices(view.dashboard, view.lang, timeParams()).catch(() => ({}));
   page.variables = defined.map((v) => ({ name: v.name, label: v.label, options: options[v.name] || (v.current ? [v.current] : []) }));
-  known((options.platform || []).map((o) => o.value).filter((v) => v !== "$__all"));
+  // Lines are called by a platform's id and by a code's words.
+  for (const name of ["platform", "category", "scenario"]) known((options[name] || []).filter((o) => o.value !== "$__all").map((o) => o.text));
   for (const { name, options: listed } of page.variables) {
     // A variable without "all" (a session) starts with the first that there is.
     if (!view.vars[`var-${name}`] && listed[0] && listed[0].value !== "$__all") view.vars[`var-${name}`] = listed[0].value;

@@ -32,8 +32,10 @@ export function shell(panel) {
   const extra = el("div", { class: "extra" });
   const body = el("div", { class: "body" });
   const cover = el("p", { class: "cover" }, t("waiting"));
+  // A stat across the whole page is a sentence, and no tile.
+  const headline = panel.type === "stat" && panel.gridPos.w === 24;
   const root = el("section", {
-    id, class: `panel ${panel.type}`, "aria-labelledby": heading.id,
+    id, class: `panel ${panel.type}${headline ? " headline" : ""}`, "aria-labelledby": heading.id,
     "data-panel": panel.id, "data-state": "waiting",
   }, el("div", { class: "head" }, heading, extra, button), note, body, cover);
   const { x, y, w, h } = panel.gridPos;
