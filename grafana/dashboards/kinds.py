@@ -79,6 +79,8 @@ def _states(_: Panel) -> Any:
 def _heat(panel: Panel) -> Any:
     scale = heatmap.HeatmapColorOptions().mode(h.HeatmapColorMode.SCHEME).scheme("Cividis")
     # Cividis is made to look the same to people with and without colour blindness.
+    if panel.minimum is not None and panel.maximum is not None:
+        scale.min(panel.minimum).max(panel.maximum)
     made = heatmap.Panel().calculate(False).color(scale.steps(32)).cell_gap(1).show_tooltip()
     made.cell_values(heatmap.CellValues().unit(panel.unit)).show_legend()
     # Grafana leaves zeros out unless told otherwise, and then they look like unknown.

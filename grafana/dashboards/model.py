@@ -70,7 +70,7 @@ class Prom:
     """A query to Prometheus and the name of its lines, with {{label}}."""
 
     expr: str
-    legend: str
+    legend: Text
     instant: bool = False
 
 

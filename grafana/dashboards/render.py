@@ -98,9 +98,7 @@ def _thresholds(panel: Panel) -> sdk.ThresholdsConfig:
     return sdk.ThresholdsConfig().mode(models.ThresholdsMode.ABSOLUTE).steps(steps)
 
 
-def _mappings(
-    labels: tuple[Label, ...], lang: Lang
-) -> list[models.ValueMap | models.RegexMap]:
+def _mappings(labels: tuple[Label, ...], lang: Lang) -> list[models.ValueMap | models.RegexMap]:
     """Codes as one mapping, and each pattern as one of its own."""
     codes = tuple(label for label in labels if not label.code.startswith("/"))
     patterns = [_pattern(n, one) for n, one in enumerate(labels) if one.code.startswith("/")]

@@ -117,7 +117,7 @@ def open_flags(panel_id: int) -> Panel:
     return Panel(
         id=panel_id,
         kind="stat",
-        title=Text("进行中的预警", "Open flags"),
+        title=Text("未解除的标记", "Open flags"),
         description=Text(
             "到所选时段末尾仍未解除的预警标记，按等级。",
             "Flags not cleared by the end of the range, by grade.",
@@ -135,7 +135,7 @@ def status(panel_id: int) -> Panel:
         kind="stat",
         title=Text("总体状况", "Is all well?"),
         description=Text(
-            "所选时段末尾的最坏情况。▲：有未解除的严重级预警，或有数据来源静默；◆：有升高级预警、"
+            "所选时段末尾的最坏情况。▲：有未解除的严重级标记，或有数据来源静默；◆：有升高级标记、"
             "缺批，或完整率低于 99%；●：以上均无；○：没有完整的数据，未知。不代表违法认定。",
             "The worst that is true at the end of the range. ▲: a critical flag is open or a "
             "source is silent; ◆: a raised flag, missing batches, or completeness under 99%; ●: "

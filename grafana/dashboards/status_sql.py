@@ -30,14 +30,15 @@ FROM (
     GROUP BY minute
     HAVING min(closed) = 1
 )"""
-_HEARD_OF: Final = f"""SELECT countIf(status = 'silent') AS silent, countIf(status = 'gaps') AS gapped
+_HEARD_OF: Final = f"""SELECT countIf(status = 'silent') AS silent,
+    countIf(status = 'gaps') AS gapped
 FROM (
 {indent(SOURCES)}
 )"""
 
 _REASONS: Final = (
-    ("critical > 0", "critical", Text(" 个严重级预警未解除", " critical flag(s) open")),
-    ("raised > 0", "raised", Text(" 个升高级预警未解除", " raised flag(s) open")),
+    ("critical > 0", "critical", Text(" 个严重级标记未解除", " critical flag(s) open")),
+    ("raised > 0", "raised", Text(" 个升高级标记未解除", " raised flag(s) open")),
     (
         "silent > 0",
         "silent",
@@ -49,7 +50,7 @@ _NO_FIGURES: Final = Text(
     "时段末尾十分钟内没有完整的数据，各项数值未知（不是零）",
     "nothing complete in the last ten minutes of the range: figures are unknown, not zero",
 )
-_QUIET: Final = Text("没有未解除的严重或升高级预警", "no critical or raised flag is open")
+_QUIET: Final = Text("没有未解除的严重或升高级标记", "no critical or raised flag is open")
 _COMPLETE: Final = Text("数据完整率 ", "completeness ")
 _INCOMPLETE: Final = Text("数据完整率未知", "completeness unknown")
 

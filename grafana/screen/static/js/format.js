@@ -117,7 +117,7 @@ const STEPS = {
 // Where figures are counts an axis has no halves.
 const WHOLE = TENS.filter((n) => n >= 1);
 
-export const axisSteps = (unit, whole) => STEPS[unit] || (whole ? WHOLE : TENS);
+export const axisSteps = (unit, whole) => STEPS[unit] || (whole && unit !== "percentunit" ? WHOLE : TENS);
 
 // A pseudonym has 32 hexadecimal digits; its first eight are enough to tell rows apart.
 export const isPseudonym = (text) => /^[0-9a-f]{32}$/.test(text);

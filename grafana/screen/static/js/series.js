@@ -1,7 +1,7 @@
 // Grafana's time series panel, drawn by uPlot: one line a label, dashed where provisional.
 import { el } from "./dom.js";
 import { fieldConfig } from "./fields.js";
-import { axis, axisSteps, clock, dayClock, figure, unitWord } from "./format.js";
+import { axis, axisSteps, clock, dayClock, figure, monthDay, unitWord } from "./format.js";
 import { lines, PROVISIONAL, stacked } from "./frame.js";
 import { drawMarks } from "./marks.js";
 import { css, slotColor, slots } from "./palette.js";
@@ -27,7 +27,7 @@ export function series(panel, frame, zoom) {
 
   const observer = new ResizeObserver(() => plot?.setSize(size(holder)));
   observer.observe(holder);
-  holder.addEventListener("keydown", (event) => moveCursor(event, plot));
+  holder.addEventListener("keydown", (event) => pressed(event, plot, zoom));
 
   return {
     update(result, span) {
@@ -161,9 +161,13 @@ function timeAxis(bounds) {
   return {
     stroke: () => css("--soft"), font: font(), size: 26, gap: 4, space: 62,
     grid: { show: false }, ticks: { stroke: () => css("--grid"), size: 4 },
-    values: (_, splits) => {
+    values: (u, splits) => {
       const long = bounds()[1] - bounds()[0] > 86400;
-      return splits.map((s) => (long ? dayClock(s * 1000) : clock(s * 1000)));
+      const days = splits.length > 1 && splits[1] - splits[0] >= 86400;
+      const word = days ? monthDay : long ? dayClock : clock;
+      // What the edge would cut in half is left out.
+      const edge = u.bbox.width / devicePixelRatio + 8;
+      return splits.map((s) => word(s * 1000)).map((text, i) => (u.valToPos(splits[i], "x") + 3.2 * text.length > edge ? "" : text));
     },
   };
 }
@@ -182,17 +186,37 @@ const width = (text) => [...text].reduce((sum, c) => sum + (c > "\u2e80" ? 1.8 :
 function chooseRange(u, zoom) {
   if (u.select.width < 8) return;
   const [from, to] = [u.select.left, u.select.left + u.select.width].map((x) => u.posToVal(x, "x"));
-  u.setSelect({ left: 0, width: 0, top: 0, height: 0 }, false);
+  u.setSelect(NOTHING, false);
   zoom(Math.round(from) * 1000, Math.round(to) * 1000);
 }
 
-function moveCursor(event, plot) {
+// The keyboard's way to do what the pointer does: arrows move the cursor, with Shift they select,
+// Enter zooms into what is selected and Escape lets go of it.
+function pressed(event, plot, zoom) {
+  if (!plot) return;
+  if (event.key === "Enter") chooseRange(plot, zoom);
+  if (event.key === "Escape") plot.setSelect(NOTHING, false);
   const by = { ArrowLeft: -1, ArrowRight: 1, Home: -Infinity, End: Infinity }[event.key];
-  if (by === undefined || !plot) return;
+  if (by === undefined) return;
   event.preventDefault();
   const last = plot.data[0].length - 1;
-  const at = Math.min(last, Math.max(0, (plot.cursor.idx ?? last) + by));
-  plot.setCursor({ left: plot.valToPos(plot.data[0][at], "x"), top: plot.bbox.height / 4 });
+  const before = plot.cursor.idx ?? last;
+  const at = Math.min(last, Math.max(0, before + by));
+  const left = xOf(plot, at);
+  if (event.shiftKey) extend(plot, xOf(plot, before), left);
+  else plot.setSelect(NOTHING, false);
+  plot.setCursor({ left, top: plot.bbox.height / 4 });
+}
+
+const NOTHING = { left: 0, width: 0, top: 0, height: 0 };
+const xOf = (plot, at) => plot.valToPos(plot.data[0][at], "x");
+
+// The selection's end that the cursor is on follows it; the other one stays.
+function extend(plot, from, to) {
+  const { left, width } = plot.select;
+  const fixed = width === 0 ? from : Math.abs(from - left) < Math.abs(from - left - width) ? left + width : left;
+  const height = plot.bbox.height / devicePixelRatio;
+  plot.setSelect({ left: Math.min(fixed, to), width: Math.abs(to - fixed), top: 0, height }, false);
 }
 
 function buildLegend(list, found, hidden, plot) {

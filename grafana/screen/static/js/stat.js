@@ -22,7 +22,9 @@ export function stat(panel, frame) {
       const names = chosen(result, wanted);
       const step = (result.step_s || 60) * 1000;
       const shown = names.map((name) => reading(result, name, span, step));
-      row.replaceChildren(...names.map((name, i) => value(panel, name, shown[i], names.length)));
+      const made = names.map((name, i) => value(panel, name, shown[i], names.length));
+      // What is announced is said again only when it has changed.
+      if (made.some((node, i) => !row.children[i]?.isEqualNode(node)) || row.children.length !== made.length) row.replaceChildren(...made);
       frame.root.style.setProperty("--tone", row.querySelector(".number")?.style.getPropertyValue("--tone") || "");
       setText(under, names.length === 1 ? footnote(panel, names[0], shown[0], step, span) : "");
       course?.draw(column(result, names[0])?.values || []);
@@ -46,7 +48,9 @@ function reading(result, name, span, step) {
   const open = lastKnown(result, `${name}_provisional`) || latestMinute(result, name);
   // A figure's time is where its step begins, and a long range has long steps.
   const known = closed && (closed.time === null || span.to - closed.time - step + MINUTE_MS <= STALE_MS);
-  return { closed: known ? closed : null, open, old: known ? null : closed };
+  // A minute that is still filling says nothing by a zero: that is unknown.
+  const told = open && open.value !== 0 ? open : null;
+  return { closed: known ? closed : null, open: told, old: known ? null : closed };
 }
 
 const latestMinute = (result, name) =>
@@ -60,10 +64,11 @@ function value(panel, name, { closed, open }, count) {
   const text = label ? label.text : panelFigure(config, shown ? shown.value : null);
   const number = el("span", { class: shown ? "number" : "number none" }, text);
   if (count > 1 && shape && shown) number.prepend(el("span", { class: "shape", "aria-hidden": "true" }, shape));
-  const color = label?.color || config.color?.fixedColor || (shown && thresholdColor(config, shown.value));
+  // Nobody is alarmed by a figure that is still filling.
+  const color = label?.color || config.color?.fixedColor || (closed && thresholdColor(config, closed.value));
   if (color) number.style.setProperty("--tone", color);
   const under = count > 1 ? el("span", { class: "label" }, word) : null;
-  const mark = !closed && open ? el("span", { class: "chip" }, t("provisional")) : null;
+  const mark = !closed && open ? el("span", { class: "chip", title: t("provisional") }, t("prov")) : null;
   return el("div", { class: "value" }, number, mark, under);
 }
 
@@ -87,7 +92,8 @@ function footnote(panel, name, { closed, open, old }, step, span) {
   const shown = closed || open;
   if (!shown) return old ? `${t("lastKnown")} ${clock(old.time)} ${panelFigure(config, old.value)}` : "";
   if (shown.time === null) return "";
-  if (step > MINUTE_MS) return `${clock(shown.time)}–${clock(Math.min(shown.time + step - MINUTE_MS, span.to))}`;
+  const last = Math.min(shown.time + step - MINUTE_MS, span.to);
+  if (step > MINUTE_MS && last - shown.time >= MINUTE_MS) return `${clock(shown.time)}–${clock(last)}`;
   const fresh = closed && open && open.time > closed.time;
   return clock(shown.time) + (fresh ? ` · ${t("prov")} ${panelFigure(config, open.value)}` : "");
 }
