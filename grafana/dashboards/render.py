@@ -175,7 +175,8 @@ def _variable(variable: Variable, lang: Lang) -> Any:
         made.options([every, *options] if variable.all else options)
     if variable.all:
         made.current(every)
-    return made.label(label).multi(False).include_all(variable.all)
+    # Only what is listed: a value that somebody types would reach the query.
+    return made.label(label).multi(False).include_all(variable.all).allow_custom_value(False)
 
 
 def _annotation(annotation: Annotation, lang: Lang) -> sdk.AnnotationQuery:

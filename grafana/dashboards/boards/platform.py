@@ -83,7 +83,7 @@ def merchants(panel_id: int, filed: str) -> Panel:
 
 _COMPLETE: Final = panels.chart(
     25,
-    Text("数据完整率", "Completeness"),
+    Text("数据完整率（按平台）", "Completeness by platform"),
     Text(
         "I22：应到的场次分钟中实际收到的比例，已关闭的分钟。虚线为 99%。",
         "I22: share of the session-minutes due that arrived, closed minutes. Dashed: 99%.",
