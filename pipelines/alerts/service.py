@@ -28,6 +28,7 @@ from pipelines.alerts.deliveries import Deliveries
 from pipelines.alerts.errors import AlertsError
 from pipelines.alerts.intake import Intake, LevelIntake
 from pipelines.alerts.levels import LevelTaker
+from pipelines.alerts.message import Message
 from pipelines.alerts.notify import Notifier
 from pipelines.alerts.outbox import Outbox
 from pipelines.alerts.receivers import Receiver
@@ -56,16 +57,20 @@ class Service:
         now_ms = round(time.time() * 1000)
         begin = self.outbox.fact("deliver_from_ms", now_ms - round(settings.history_h * 3_600_000))
         # No proxy and no redirect: who receives stands in the file of receivers.
-        self._client = httpx.AsyncClient(trust_env=False, timeout=settings.timeout_s)
-        taker = Taker(self.outbox, known, routing, begin)
+        # No limit of connections: each deliverer has its own, and those that hang would take all.
+        self._client = httpx.AsyncClient(
+            trust_env=False, timeout=settings.timeout_s, limits=httpx.Limits()
+        )
+        message = Message(settings.link)
+        taker = Taker(self.outbox, known, routing, begin, message)
         self.intake = Intake(bootstrap, self.outbox, taker, self._wake)
-        levels = LevelTaker(self.outbox, known, begin)
+        levels = LevelTaker(self.outbox, known, begin, message)
         self.levels = LevelIntake(bootstrap, self.outbox, levels, self.intake)
         self._notifier: Notifier | None = None
         if settings.alertmanagers():
             self._notifier = Notifier(
                 self.outbox, settings.alertmanagers(), self._client,
-                resend_s=settings.resend_s, hold_s=settings.hold_s, timeout_s=settings.timeout_s,
+                resend_s=settings.resend_s, timeout_s=settings.timeout_s,
             )  # fmt: skip
 
     async def run(self, pages: uvicorn.Server) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -69,7 +70,17 @@ def test_killed_in_the_middle_of_taking_nothing_is_there(box: Outbox, tmp_path: 
 
 
 @pytest.mark.parametrize(
-    "value", [b"", b"{", b"[]", b'"text"', b"{}", b"\xff\xfe", b'{"flag_id": 7}']
+    "value",
+    [
+        *(b"", b"{", b"[]", b'"text"', b"{}", b"\xff\xfe", b'{"flag_id": 7}', b"[" * 100_000),
+        # Nothing that time, a header or a label cannot carry.
+        *map(value_of, (replace(flag(1), onset=10**18), replace(flag(1), decided_at=-(10**18)))),
+        *map(
+            value_of, (replace(flag(1), flag_id="F01:店/p01/1:1"), replace(flag(1), grade="a\nb"))
+        ),
+        value_of(replace(flag(1), platform_id="x,commission")),
+        value_of(replace(flag(1), district="310101,police")),
+    ],
 )
 def test_what_is_no_flag_is_kept_aside_and_stops_nobody(box: Outbox, value: bytes) -> None:
     taken = take(box, [value, flag(1)])
