@@ -27,8 +27,8 @@ LAGGING = (
     "LagSeconds", "LagRecords", "EventTimeLag", "CheckpointOld", "NoTelemetry", "MinutesStayOpen",
     "ClickHouseAway",
 )  # fmt: skip
-#: While this fires nobody says that a flag goes on. Alertmanager takes it for ended then; the message
-#: that says so would be wrong, and the beginning would be told twice.
+#: While this fires nobody says that a flag goes on. Alertmanager takes it for ended then; the
+#: message that says so would be wrong, and the beginning would be told twice.
 UNTOLD = "AlertsDown"
 _HEAD = """\
 # Made by `python -m deploy.alertmanager` from build.py beside this file: edit that.

@@ -14,7 +14,7 @@ from __future__ import annotations
 import fcntl
 import os
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -210,7 +210,7 @@ class Outbox:
             (receiver, limit),
         ).fetchall()
 
-    def owed(self, receivers: Sequence[str] = ()) -> list[Owed]:
+    def owed(self, receivers: Iterable[str] = ()) -> list[Owed]:
         """How every receiver stands; `receivers` are named even where nothing was ever owed."""
         rows = self.sql.execute(
             "SELECT receiver, sum(state = 'waiting'), sum(state = 'dead'),"

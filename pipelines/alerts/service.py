@@ -34,6 +34,7 @@ from pipelines.alerts.outbox import Outbox
 from pipelines.alerts.receivers import Receiver
 from pipelines.alerts.routing import ByPolicy
 from pipelines.alerts.settings import AlertSettings
+from pipelines.alerts.standing import measure
 from pipelines.alerts.take import Taker
 from pipelines.policy import load as policies
 
@@ -113,12 +114,7 @@ class Service:
         forget_at = 0.0
         while True:
             now = time.time()
-            names = [receiver.name for receiver in self._deliveries.receivers]
-            for one in self.outbox.owed(names):
-                age = 0.0 if one.oldest_ms is None else max(0.0, now - one.oldest_ms / 1000)
-                metrics.WAITING.labels(one.receiver).set(one.waiting)
-                metrics.DEAD.labels(one.receiver).set(one.dead)
-                metrics.OLDEST.labels(one.receiver).set(age)
+            measure(self.outbox, [one.name for one in self._deliveries.receivers], now)
             if now >= forget_at:
                 self.outbox.forget(round(now * 1000))
                 forget_at = now + _FORGET_S

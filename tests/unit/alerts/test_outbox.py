@@ -9,10 +9,12 @@ from pathlib import Path
 import pytest
 
 from deploy.serving_check.flag_events import flag, later, value_of
+from pipelines.alerts import metrics
 from pipelines.alerts.errors import AlertsError
 from pipelines.alerts.outbox import KEEP_MS, Outbox
 from pipelines.alerts.receivers import Receiver
 from pipelines.alerts.routing import ByPolicy, Desk
+from pipelines.alerts.standing import measure
 from pipelines.alerts.take import Incoming, Taken, Taker
 from pipelines.core.flags import FlagEvent
 from pipelines.policy.load import load
@@ -193,3 +195,13 @@ def test_a_damaged_file_is_one_clear_line(tmp_path: Path) -> None:
     (tmp_path / "alerts.sqlite3").write_bytes(b"no database at all" * 100)
     with pytest.raises(AlertsError, match="move it away"):
         Outbox(tmp_path, exclusive=True)
+
+
+def test_a_receiver_that_has_left_the_file_calls_nobody(box: Outbox) -> None:
+    take(box, [flag(1), flag(2, grade="critical")])
+    for names in (["p01", "commission"], ["commission"]):
+        measure(box, names, NOW / 1000 + 400)
+        for gauge in (metrics.WAITING, metrics.OLDEST, metrics.DEAD):
+            (told,) = gauge.collect()
+            assert {one.labels["receiver"] for one in told.samples} == set(names)
+    assert [one.receiver for one in box.owed()] == ["commission", "p01"]

@@ -63,6 +63,6 @@ def test_while_a_secret_is_changed_both_verify(tmp_path: Path) -> None:
     for secret in (new, old):
         assert verify(key_of(secret), told, b"{}", 1_000_000)
     assert not verify(key_of(new_secret()), told, b"{}", 1_000_000)
-    path.write_text(f"{new}\nnonsense\n")
+    path.write_text(f"{new}\nwhsec_%%\n")
     with pytest.raises(AlertsError, match="is not a secret"):
         Receiver("a", "", path, frozenset()).keys()
