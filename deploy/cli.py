@@ -59,6 +59,11 @@ app.add_typer(policy)
 
 DELEGATED: dict[str, str] = {}
 """The module in which each command lives whose code is loaded when it is called."""
+LOOKS_FOR_A_STACK = frozenset(
+    {"migrate", "topics", "api", "alerts", "report", "calibrate", "seasons"}
+)
+"""Work on the local stack where nothing else is said. The screen reads as another user; no worker
+joins a stack unasked."""
 _PASS_ON = {"ignore_unknown_options": True, "allow_extra_args": True, "help_option_names": []}
 
 
@@ -68,6 +73,8 @@ def _delegate(name: str, module: str, summary: str) -> None:
 
     @app.command(name, help=summary, context_settings=_PASS_ON)
     def run(ctx: typer.Context) -> None:
+        if name in LOOKS_FOR_A_STACK:
+            use_local_stack()
         command = typer.main.get_command(import_module(module).app)
         arguments = [name, *ctx.args] if isinstance(command, TyperGroup) else list(ctx.args)
         prog = "livewatch" if isinstance(command, TyperGroup) else f"livewatch {name}"

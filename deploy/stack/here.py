@@ -17,6 +17,7 @@ def use_local_stack() -> None:
         return
     home = default_home()
     os.environ.setdefault("LIVEWATCH_ACCOUNTS_FILE", str(Home(home).secrets / "accounts.json"))
+    os.environ.setdefault("LIVEWATCH_ALERTS_OUTBOX", str(Home(home).state / "alerts"))
     state = statefile.read(Home(home).state_file)
     if state is None or not state.running():
         return

@@ -156,6 +156,8 @@ def alerts(settings: StackSettings) -> Service:
         "LIVEWATCH_ALERTS_OUTBOX": str(home.state / "alerts"),
         "LIVEWATCH_ALERTS_ALERTMANAGER": settings.alertmanager,
     }
+    if settings.api:
+        env["LIVEWATCH_ALERTS_LINK"] = f"http://{HOST}:{settings.ports.api}"
     if receivers.exists():
         env["LIVEWATCH_ALERTS_RECEIVERS"] = str(receivers)
     return Service(

@@ -28,11 +28,13 @@ from pipelines.alerts.deliveries import Deliveries
 from pipelines.alerts.errors import AlertsError
 from pipelines.alerts.intake import Intake, LevelIntake
 from pipelines.alerts.levels import LevelTaker
+from pipelines.alerts.message import Message
 from pipelines.alerts.notify import Notifier
 from pipelines.alerts.outbox import Outbox
 from pipelines.alerts.receivers import Receiver
 from pipelines.alerts.routing import ByPolicy
 from pipelines.alerts.settings import AlertSettings
+from pipelines.alerts.standing import measure
 from pipelines.alerts.take import Taker
 from pipelines.policy import load as policies
 
@@ -56,16 +58,20 @@ class Service:
         now_ms = round(time.time() * 1000)
         begin = self.outbox.fact("deliver_from_ms", now_ms - round(settings.history_h * 3_600_000))
         # No proxy and no redirect: who receives stands in the file of receivers.
-        self._client = httpx.AsyncClient(trust_env=False, timeout=settings.timeout_s)
-        taker = Taker(self.outbox, known, routing, begin)
+        # No limit of connections: each deliverer has its own, and those that hang would take all.
+        self._client = httpx.AsyncClient(
+            trust_env=False, timeout=settings.timeout_s, limits=httpx.Limits()
+        )
+        message = Message(settings.link)
+        taker = Taker(self.outbox, known, routing, begin, message)
         self.intake = Intake(bootstrap, self.outbox, taker, self._wake)
-        levels = LevelTaker(self.outbox, known, begin)
+        levels = LevelTaker(self.outbox, known, begin, message)
         self.levels = LevelIntake(bootstrap, self.outbox, levels, self.intake)
         self._notifier: Notifier | None = None
         if settings.alertmanagers():
             self._notifier = Notifier(
                 self.outbox, settings.alertmanagers(), self._client,
-                resend_s=settings.resend_s, hold_s=settings.hold_s, timeout_s=settings.timeout_s,
+                resend_s=settings.resend_s, timeout_s=settings.timeout_s,
             )  # fmt: skip
 
     async def run(self, pages: uvicorn.Server) -> None:
@@ -108,12 +114,7 @@ class Service:
         forget_at = 0.0
         while True:
             now = time.time()
-            names = [receiver.name for receiver in self._deliveries.receivers]
-            for one in self.outbox.owed(names):
-                age = 0.0 if one.oldest_ms is None else max(0.0, now - one.oldest_ms / 1000)
-                metrics.WAITING.labels(one.receiver).set(one.waiting)
-                metrics.DEAD.labels(one.receiver).set(one.dead)
-                metrics.OLDEST.labels(one.receiver).set(age)
+            measure(self.outbox, [one.name for one in self._deliveries.receivers], now)
             if now >= forget_at:
                 self.outbox.forget(round(now * 1000))
                 forget_at = now + _FORGET_S

@@ -1,0 +1,41 @@
+"""What an operator types finds the local stack where nothing else is said."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from deploy import cli
+from deploy.stack import here
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "migrate --help",
+        "topics --help",
+        "alerts status --help",
+        "report --help",
+        "calibrate --help",
+    ],
+)
+def test_a_command_of_a_page_looks_for_it(line: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    looked: list[str] = []
+    monkeypatch.setattr(cli, "use_local_stack", lambda: looked.append(line))
+    done = CliRunner().invoke(cli.app, line.split())
+    assert done.exit_code == 0
+    assert looked
+
+
+def test_the_outbox_is_the_stack_s_and_what_is_set_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "environ", {"LIVEWATCH_HOME": str(tmp_path)})
+    here.use_local_stack()
+    assert os.environ["LIVEWATCH_ALERTS_OUTBOX"] == str(tmp_path / "state" / "alerts")
+    monkeypatch.setattr(os, "environ", {"LIVEWATCH_BOOTSTRAP": "kafka:9092"})
+    here.use_local_stack()
+    assert os.environ == {"LIVEWATCH_BOOTSTRAP": "kafka:9092"}
