@@ -131,7 +131,7 @@ SELECT
     if(heard = 1, countIf(grade_rank >= 2) / days, NULL) AS raised_per_day,
     if(heard = 1, countIf(grade_rank >= 3) / days, NULL) AS critical_per_day,
     if(heard = 1, countIf(grade_rank >= 1) / days, NULL) AS watch_per_day
-FROM v_flags
+FROM v_flag_keys
 WHERE rule = 'F01' AND onset >= $__toTime - toIntervalSecond(days * 86400) AND onset <= $__toTime
   AND {PLATFORM}"""
 
