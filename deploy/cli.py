@@ -25,7 +25,7 @@ from deploy.stack.here import use_local_stack
 from pipelines.accounts.command import app as accounts
 from pipelines.ledger.command import app as flags
 from pipelines.policy.command import app as policy
-from producers.errors import PushError
+from producers.errors import PushError, of_file
 
 app = typer.Typer(
     name="livewatch",
@@ -102,9 +102,7 @@ def main() -> None:
         sys.stderr.write(f"livewatch: {error}\n")
         sys.exit(error.exit_code)
     except OSError as error:
-        if error.filename is None:
-            raise  # no file that the user named
-        sys.stderr.write(f"livewatch: {error.filename}: {error.strerror}\n")
+        sys.stderr.write(f"livewatch: {of_file(error)}\n")
         sys.exit(1)
 
 

@@ -185,13 +185,11 @@ def api(settings: StackSettings) -> Service:
 
 
 def rollups(settings: StackSettings) -> Service:
-    """A run replaces what it computes, so it may be ended at any moment."""
     return Service(
         "rollups",
         lambda: _livewatch("ops", "rollup", "--every", str(ROLLUP_EVERY_S)),
         env=worker_env(settings),
         grace=10.0,
-        clean_exits=frozenset({0, -signal.SIGTERM}),
     )
 
 
