@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from benchmarks.city import SESSIONS, Engine, back, category, keys, merchant, minute, platform
-from pipelines.warehouse import completeness
+from pipelines.warehouse import completeness, hours
 
 FLAG_DAYS: Final = 3 * 365
 FLAGS_A_DAY: Final = 1_111
@@ -69,6 +69,16 @@ def keep_completeness(db: Engine, end: datetime) -> None:
         f"{back(later, '0')} FROM completeness_hours WHERE {moving}"
     )
     completeness.run(db, later)
+
+
+def keep_hours(db: Engine, end: datetime) -> None:
+    """The same of the hours of cells and sessions."""
+    later = datetime.now(UTC) + timedelta(minutes=11)
+    db.execute(
+        "INSERT INTO hour_notes (minutes, hour, touched) SELECT DISTINCT minutes, hour, "
+        f"{back(later, '0')} FROM hour_notes WHERE hour > {back(end, '4500')}"
+    )
+    hours.run(db, later)
 
 
 def _fill_flags(db: Engine, end: datetime, first: int, count: int) -> None:

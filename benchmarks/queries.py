@@ -142,6 +142,7 @@ def _filled(rows: int, keep: Path | None) -> Iterator[tuple[Engine, dict[str, An
         end = datetime.fromisoformat(done.read_text()) if done.exists() else _fill(db, rows)
         done.write_text(end.isoformat())
         city_history.keep_completeness(db, end)
+        city_history.keep_hours(db, end)
         spent = round(time.perf_counter() - began)
         yield db, {"rows": rows, "fill_s": spent, "engine": chdb.__version__}, end
     finally:

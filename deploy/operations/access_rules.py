@@ -19,6 +19,8 @@ from schemas import codes
 
 DEFINER = "livewatch_definer"
 ALL, NONE = "1", "0"
+#: Of these every reader sees all: they name nobody.
+NOTES = ("v_hours",)
 #: Views that only the commission reads: flags, the ledger, who looked, the inside of corrections.
 _INSIDE = ("v_flag", "v_ledger", "v_access", "v_withdrawn", "v_silences", "v_shared", "v_published")
 _PLAIN = re.compile(r"[A-Za-z0-9_.-]{1,64}")
@@ -131,7 +133,8 @@ def readers(warehouse: Warehouse, platforms: list[str]) -> list[Reader]:
 
     def cut(column: str, prefix: str, values: list[str]) -> list[Reader]:
         views = tuple(v for v in own if column in warehouse.views[v])
-        return [Reader(f"{prefix}_{_word(v)}", (*views, *published), column, v) for v in values]
+        whole = (*(v for v in own if v in NOTES), *published)
+        return [Reader(f"{prefix}_{_word(v)}", (*views, *whole), column, v) for v in values]
 
     city = set(Role) - {Role.COMMISSION, Role.ASSOCIATION, Role.PLATFORM, Role.DISTRICT_BUREAU}
     return [
@@ -153,7 +156,7 @@ def rules(warehouse: Warehouse, platforms: list[str]) -> Rules:
 
 
 def _view(database: str, reader: Reader, view: str) -> View:
-    whole = not reader.column or view.startswith("v_published_")
+    whole = not reader.column or view in NOTES or view.startswith("v_published_")
     where = "" if whole else f" WHERE {reader.column} = '{reader.value}'"
     return View(reader.role, view, f"SELECT * FROM {database}.{view}{where}")
 

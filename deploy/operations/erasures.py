@@ -18,6 +18,7 @@ from deploy.operations.target import Target, admin, refuse_while_working
 from pipelines.core.erasure import ERASED, Erasure, Erasures
 from pipelines.core.fold.sessions import Session
 from pipelines.topics import bounds_ms
+from pipelines.warehouse import hours
 from pipelines.warehouse.migrate import Executor
 
 TABLE = "erasures"
@@ -30,6 +31,7 @@ ERASE = {
     "sessions": "first_seen",
     "indicators_session": "minute",
     "session_minutes": "minute",
+    "session_hours": "minute",
     "indicator_values": "minute",
     "hour_session": "hour",
 }
@@ -42,6 +44,8 @@ KEEP = {
     "day_cell": "sums of a platform by category and district; no session, no pseudonym",
     "published_days": "when days were published; nothing of a platform",
     "published_cells": "suppressed sums that were published; no session, no pseudonym",
+    "cell_hours": "sums of a platform by category and district; no session, no pseudonym",
+    "hour_notes": "when hours of minutes were computed; nothing of a platform",
     "rollup_runs": "when roll-ups ran; nothing of a platform",
     "completeness": "counts of batches and rows by source; no session, no pseudonym",
     "completeness_lanes": "which sources an hour heard of; no session, no pseudonym",
@@ -143,9 +147,7 @@ def erase(at: Target, asked: Request) -> Proof:
         #    and the workers honour it from their next start on.
         _record(db, [asked])
         # 2. The rows go, on disk, not just from sight.
-        proof = Proof(asked, kept=dict(KEEP))
-        for table in ERASE:
-            proof.tables[table] = _delete(db, table, asked)
+        proof = Proof(asked, tables=_delete_all(db, asked), kept=dict(KEEP))
     now = asked.erased_at.timestamp() * 1000
     proof.kafka_gone_by = {
         topic: datetime.fromtimestamp((now + bound) / 1000, UTC).isoformat(timespec="seconds")
@@ -215,8 +217,7 @@ def again(at: Target, some: Iterable[Request]) -> int:
         unknown = [one for one in some if one.erasure_id not in there]
         _record(db, unknown)
         for one in _recorded(db):
-            for table in ERASE:
-                _delete(db, table, one)
+            _delete_all(db, one)
     return len(unknown)
 
 
@@ -260,6 +261,20 @@ def _refuse_unknown_tables(db: Any) -> None:
             f"it is not said of {', '.join(sorted(unknown))} whether an erasure reaches it: "
             "deploy/operations/erasures.py"
         )
+
+
+def _delete_all(db: Any, asked: Request) -> dict[str, Count]:
+    """Every table. Hours that lose minutes no longer hold: from before, and from after for good."""
+    where, bound = asked.condition("session_minutes")
+    gone = db.execute(
+        f"SELECT DISTINCT toStartOfHour(minute) FROM session_minutes WHERE {where}",  # noqa: S608
+        bound,
+    )
+    touched = [_utc(hour) for (hour,) in gone]
+    hours.touch(db, "session_minutes", touched)
+    counts = {table: _delete(db, table, asked) for table in ERASE}
+    hours.touch(db, "session_minutes", touched)
+    return counts
 
 
 def _delete(db: Any, table: str, asked: Request) -> Count:

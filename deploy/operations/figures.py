@@ -28,8 +28,9 @@ def rollup(
 ) -> None:
     """Bring hours and days up to date: what is new, came late or was corrected since the last run.
 
-    Completeness, too. Repeat it at will: a run replaces what it computes. Figures:
-    docs/adr/0032-rollups.md, docs/adr/0037-completeness-kept.md
+    Completeness, and the hours that dashboards read over days, too. Repeat it at will: a run
+    replaces what it computes. Figures: docs/adr/0032-rollups.md,
+    docs/adr/0037-completeness-kept.md, docs/adr/0041-kept-hours.md
 
     Examples:
 
@@ -41,7 +42,7 @@ def rollup(
     """
     from deploy.operations.tables import client
     from deploy.operations.target import plain_errors, target
-    from pipelines.warehouse import completeness, rollups
+    from pipelines.warehouse import completeness, hours, rollups
 
     span = [_moment("--since", since), _moment("--until", until)]
     at = target(home)
@@ -50,6 +51,7 @@ def rollup(
         with plain_errors(at), client(at) as db:
             try:
                 completeness.run(db)
+                hours.run(db)
                 done = rollups.run(db, span[0], span[1])
             except ValueError as error:
                 raise UsageError(f"--since: {error}") from None

@@ -23,8 +23,8 @@ from pipelines.warehouse.migrate import LEDGER
 _PATIENCE_S = 3600
 _CHUNK = 1 << 20
 #: A backup has no need of them: a restore inserts `flag_events`, `indicators_session`,
-#: `indicator_values` and `completeness`, of which materialized views fill the first five;
-#: `livewatch ops rollup` computes the others again.
+#: `indicator_values` and `completeness`, of which materialized views fill the first five, and
+#: minutes; `livewatch ops rollup` computes the others again.
 DERIVED = frozenset(
     {
         "flags",
@@ -35,6 +35,9 @@ DERIVED = frozenset(
         "completeness_hours",
         "completeness_spans",
         "completeness_sources",
+        "hour_notes",
+        "cell_hours",
+        "session_hours",
     }
 )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from grafana.dashboards import panels
+from grafana.dashboards import panels, sql
 from grafana.dashboards.model import Panel
 from grafana.dashboards.text import Text
 
@@ -15,7 +15,7 @@ _LARGEST: Final = Text("所选时段内最大的八个品类。", "The eight lar
 
 @dataclass(frozen=True)
 class Figure:
-    """`value` of the cells of a minute; `largest` ranks the categories over the range."""
+    """`value` of the cells of a point; `largest` ranks the categories over the range."""
 
     value: str
     largest: str
@@ -27,25 +27,25 @@ class Figure:
 
 _FIGURES: Final[dict[Name, Figure]] = {
     "sessions": Figure(
-        "sum(active_1m)",
+        sql.mean("active_1m"),
         "sum(active_1m)",
         Text("在播场次（按品类）", "Active sessions by category"),
         Text("I01。", "I01."),
     ),
     "viewers": Figure(
-        "sum(viewers_1m)",
+        sql.mean("viewers_1m"),
         "sum(viewers_1m)",
         Text("在线观看（按品类）", "Viewers by category"),
         Text("I02。", "I02."),
     ),
     "orders": Figure(
-        "sum(orders_1m)",
+        sql.mean("orders_known"),
         "sum(orders_1m)",
         Text("每分钟订单（按品类）", "Orders per minute by category"),
         Text("I04。", "I04."),
     ),
     "gmv": Figure(
-        "sum(paid_fen_5m) / 100",
+        f"{sql.mean('paid_fen_5m')} / 100",
         "sum(paid_fen_1m)",
         Text("成交额（5 分钟，按品类）", "GMV, 5 minutes, by category"),
         Text("I05，元。", "I05, yuan."),
@@ -60,7 +60,7 @@ _FIGURES: Final[dict[Name, Figure]] = {
         1,
     ),
     "complaints": Figure(
-        "10000 * (sum(complaints_60m) + 1) / (sum(orders_60m) + 1000)",
+        sql.COMPLAINT_RATE,
         "sum(complaints_1m)",
         Text("万单投诉（1 小时，按品类）", "Complaints/10k by category"),
         Text("I11，一小时，含平滑加数。", "I11 over one hour, smoothed."),

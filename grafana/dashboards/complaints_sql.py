@@ -6,7 +6,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from grafana.dashboards.sql import CELLS, WHO, named
+from grafana.dashboards.sql import WHO, cells, named
+from grafana.dashboards.steps_sql import BY_HOUR
 from grafana.dashboards.text import Lang
 from schemas import codes
 
@@ -29,7 +30,7 @@ FROM (
 ) AS f,
 (
     SELECT if(count() = 0, NULL, sum(orders_1m)) AS orders
-    {CELLS}
+    {cells("orders_1m", BY_HOUR)}
 ) AS c"""
 
 
@@ -76,7 +77,7 @@ WORST_CELLS: Final = f"""SELECT platform_id, category, district,
     sum(complaints_1m) AS complaints,
     sum(orders_1m) AS orders,
     10000 * (sum(complaints_1m) + 1) / (sum(orders_1m) + 1000) AS per_10000
-{CELLS}
+{cells("orders_1m complaints_1m", BY_HOUR)}
 GROUP BY platform_id, category, district
 HAVING complaints > 0
 ORDER BY complaints DESC, per_10000 DESC, platform_id, category, district

@@ -214,8 +214,7 @@ PLATFORM: Final = Variable(
     "platform",
     Text("平台", "Platform"),
     "query",
-    query="SELECT DISTINCT platform_id FROM v_indicators_cell WHERE $__timeFilter(minute) "
-    "ORDER BY platform_id",
+    query=sql.PLATFORMS,
 )
 SOURCE: Final = Variable("datasource", Text("数据源", "Data source"), "datasource")
 WHO: Final = (

@@ -6,29 +6,31 @@ from __future__ import annotations
 
 from typing import Final
 
-from grafana.dashboards.sql import WHO, ZONE, indent, named
+from grafana.dashboards.sql import CLOSED, TIME, WHO, ZONE, cells, indent, named
+from grafana.dashboards.steps_sql import BY_HOUR, newest, sessions
+from grafana.dashboards.steps_sql import cells as all_cells
 from grafana.dashboards.text import Lang
 from pipelines.core.catalog import NIGHT_HOURS
 from schemas import codes
 
 SESSION: Final = "session_id = ${session:singlequote}"
-_RANGE: Final = f"WHERE $__timeFilter(minute)\n  AND {WHO}"
+_SUMS: Final = "peak orders_1m paid_fen_1m complaints_1m"
 # The sessions that a tag picks: the dimensions are of the session, not of its minutes.
 _PICKED: Final = """INNER JOIN (
     SELECT session_id, {tag} AS tag FROM v_sessions WHERE {tag} != '' AND {chosen}{of}
 ) AS s ON i.session_id = s.session_id"""
 # Each session over the range. Folded before the join: few sessions have many minutes.
 _SESSIONS: Final = f"""FROM (
-    SELECT session_id, max(viewers_1m) AS peak, sum(orders_1m) AS orders,
+    SELECT session_id, max(s.peak) AS peak, sum(orders_1m) AS orders,
         sum(paid_fen_1m) AS paid_fen, sum(complaints_1m) AS complaints
-    FROM v_session_minutes
-{indent(_RANGE)}
+    FROM {indent(sessions(_SUMS, BY_HOUR)).lstrip()} AS s
+    WHERE {indent(WHO).lstrip()}
     GROUP BY session_id
 ) AS i"""
 # Where minutes are joined: a table of these sessions, not of 90 days, to look each minute up in.
 _OF_RANGE: Final = f""" AND session_id IN (
-        SELECT session_id FROM v_session_minutes
-{indent(_RANGE, 8)}
+        SELECT session_id FROM {indent(sessions("", BY_HOUR), 8).lstrip()}
+        WHERE {indent(WHO, 8).lstrip()}
     )"""
 
 BASE_CHOSEN: Final = "$__conditionalAll(base_id IN (${base:singlequote}), $base)"
@@ -61,22 +63,23 @@ LIMIT 40"""
 def tag_lines(tag: str, figure: str, lang: Lang) -> str:
     """A line a base or scenario, the mean of its minutes in each step; the eight largest.
 
-    `figure`: a column of v_session_minutes, summed. Minutes are read once: which lines are the
-    largest is told from the sums by minute.
+    `figure`: a column of session_hours, summed. Minutes are read once: which lines are the
+    largest is told from the sums by point.
     """
     return f"""SELECT time, {_words(tag, lang)} AS name, v AS value
 FROM (
-    SELECT $__timeInterval(minute) AS time, tag, avg(per_minute) AS v
+    SELECT {TIME} AS time, tag, sum(n) / sum(minutes) AS v
     FROM (
-        SELECT minute, tag, per_minute, dense_rank() OVER (ORDER BY total DESC, tag) AS place
+        SELECT *, dense_rank() OVER (ORDER BY total DESC, tag) AS place
         FROM (
-            SELECT minute, tag, per_minute, sum(per_minute) OVER (PARTITION BY tag) AS total
+            SELECT *, sum(n) OVER (PARTITION BY tag) AS total
             FROM (
-                SELECT i.minute AS minute, tag, sum(i.{figure}) AS per_minute
-                FROM v_session_minutes AS i
+                SELECT i.point AS point, tag, sum(i.{figure}) AS n,
+                    bitCount(groupBitOr(i.told)) AS minutes
+                FROM {indent(sessions(f"told {figure}"), 16).lstrip()} AS i
 {indent(_picked(tag, _OF_RANGE), 16)}
-{indent(_RANGE, 16)}
-                GROUP BY minute, tag
+                WHERE {indent(WHO, 16).lstrip()}
+                GROUP BY point, tag
             )
         )
     )
@@ -105,9 +108,7 @@ NIGHT: Final = f"""SELECT
     sumIf(orders_1m, night) / nullIf(sum(orders_1m), 0) AS night_orders
 FROM (
     SELECT paid_fen_1m, orders_1m, {_IS_NIGHT} AS night
-    FROM v_indicators_cell
-    WHERE $__timeFilter(minute)
-      AND {WHO}
+{indent(cells("orders_1m paid_fen_1m", BY_HOUR))}
 )"""
 
 #: Sessions of the newest closed minute, the most watched first.
@@ -115,7 +116,8 @@ NOW: Final = f"""SELECT session_id, platform_id, category, district, viewers_1m 
     orders_60m AS orders, paid_fen_60m / 100 AS gmv_yuan, complaints_60m AS complaints
 FROM v_indicators_session
 WHERE minute = (
-    SELECT max(minute) FROM v_indicators_cell WHERE $__timeFilter(minute) AND closed = 1
+    SELECT max(toStartOfHour(minute) + {newest("bitAnd(told, bitNot(open))")})
+    FROM {indent(all_cells("told open", BY_HOUR)).lstrip()} WHERE {CLOSED}
   )
   AND {WHO}
 ORDER BY viewers DESC, session_id
@@ -226,9 +228,8 @@ ORDER BY onset DESC, flag_id"""
 
 
 #: Sessions to choose from: those with complaints first, then the most watched.
-CHOICES: Final = """SELECT session_id
-FROM v_session_minutes
-WHERE $__timeFilter(minute)
+CHOICES: Final = f"""SELECT session_id
+FROM {sessions("peak complaints_60m", BY_HOUR)}
 GROUP BY session_id
-ORDER BY max(complaints_60m) DESC, max(viewers_1m) DESC, session_id
+ORDER BY max(complaints_60m) DESC, max(peak) DESC, session_id
 LIMIT 60"""

@@ -6,7 +6,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from grafana.dashboards.sql import CELLS, PLATFORM, indent
+from grafana.dashboards.sql import CLOSED, PLATFORM, TIME, cells, indent
+from grafana.dashboards.steps_sql import BY_HOUR
+from grafana.dashboards.steps_sql import cells as all_cells
 
 _LANE: Final = "platform_id, source, topic, kafka_partition, epoch"
 _LATELY: Final = "toStartOfHour($__toTime - INTERVAL 1 HOUR)"
@@ -81,26 +83,26 @@ FROM (
 GROUP BY time, source
 ORDER BY time, source"""
 
+_SEEN: Final = "told open seen_1m expected_1m"
 COMPLETENESS: Final = f"""SELECT time, platform_id, sum(seen) / nullIf(sum(due), 0) AS value
 FROM (
-    SELECT $__timeInterval(minute) AS time, platform_id, seen_1m AS seen, expected_1m AS due
-    FROM v_indicators_cell
-    WHERE $__timeFilter(minute) AND closed = 1
+    SELECT {TIME} AS time, platform_id, seen_1m AS seen, expected_1m AS due
+    FROM {indent(all_cells(_SEEN)).lstrip()}
+    WHERE {CLOSED}
       AND {PLATFORM}
 )
 GROUP BY time, platform_id
 ORDER BY time, platform_id"""
 
-LAG: Final = f"""SELECT $__timeInterval(minute) AS time, platform_id,
-    max(i22_lag_p95_ms_5m) / 1000 AS value
-{CELLS} AND closed = 1
+LAG: Final = f"""SELECT {TIME} AS time, platform_id, max(lag_ms) / 1000 AS value
+{cells("told open lag_ms")} AND {CLOSED}
 GROUP BY time, platform_id
 ORDER BY time, platform_id"""
 
-HEAT: Final = f"""SELECT $__timeInterval(minute) AS time, platform_id AS name,
+HEAT: Final = f"""SELECT {TIME} AS time, platform_id AS name,
     sum(seen_1m) / nullIf(sum(expected_1m), 0) AS value
-FROM v_indicators_cell
-WHERE $__timeFilter(minute) AND closed = 1
+FROM {all_cells(_SEEN)}
+WHERE {CLOSED}
   AND {PLATFORM}
 GROUP BY time, platform_id
 ORDER BY time, platform_id"""
@@ -137,8 +139,8 @@ LIMIT 20"""
 #: Every figure over the range: the numbers that a regulator answers for.
 QUALITY: Final = f"""SELECT
     sum(seen_1m) / nullIf(sum(expected_1m), 0) AS completeness,
-    quantileExactOrNull(0.95)(i22_lag_p95_ms_5m / 1000) AS lag_s
-{CELLS} AND closed = 1"""
+    quantileExactOrNullArray(0.95)(lags) / 1000 AS lag_s
+{cells(f"{_SEEN} lags", BY_HOUR)} AND {CLOSED}"""
 
 LOST: Final = f"""SELECT sum(gaps) / nullIf(sum(batches) + sum(gaps), 0) AS gap_share,
     sum(late_rows) / nullIf(sum(rows), 0) AS late_share,

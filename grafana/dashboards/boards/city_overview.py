@@ -14,42 +14,42 @@ _STATS: Final = stats.figures(2)
 _SERIES: Final = (
     panels.lines(
         11,
-        "sum(active_1m)",
+        sql.mean("active_1m"),
         Text("在播场次（按平台）", "Active sessions by platform"),
         Text("I01，按平台，每分钟。", "I01 by platform, per minute."),
         "locale",
     ),
     panels.lines(
         12,
-        "sum(viewers_1m)",
+        sql.mean("viewers_1m"),
         Text("在线观看人数（按平台）", "Viewers by platform"),
         Text("I02，按平台，每分钟。", "I02 by platform, per minute."),
         "locale",
     ),
     panels.lines(
         13,
-        "sum(orders_1m)",
+        sql.mean("orders_known"),
         Text("每分钟订单（按平台）", "Orders per minute by platform"),
         Text("I04，按平台，一分钟窗口。", "I04 by platform, one-minute window."),
         "locale",
     ),
     panels.lines(
         14,
-        "sum(paid_fen_5m) / 100",
+        f"{sql.mean('paid_fen_5m')} / 100",
         Text("成交额（5 分钟，按平台）", "GMV by platform, 5 minutes"),
         Text("I05，按平台，五分钟窗口，元。", "I05 by platform, five-minute window, yuan."),
         "currencyCNY",
     ),
     panels.lines(
         15,
-        "sum(complaints_1m)",
+        sql.mean("complaints_known"),
         Text("每分钟投诉（按平台）", "Complaints per minute by platform"),
         Text("按平台，一分钟窗口，件。", "By platform, one-minute window."),
         "none",
     ),
     panels.lines(
         16,
-        "10000 * (sum(complaints_60m) + 1) / (sum(orders_60m) + 1000)",
+        sql.COMPLAINT_RATE,
         Text("万单投诉（1 小时，按平台）", "Complaints/10k by platform, 1 h"),
         Text(
             "I11，按平台：10,000 ×（投诉 + 1）/（订单 + 1,000）。",

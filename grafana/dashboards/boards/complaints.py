@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from grafana.dashboards import clocks_sql, complaints_sql, labels, panels, stats
+from grafana.dashboards import clocks_sql, complaints_sql, labels, panels, sql, stats
 from grafana.dashboards.boards.city_overview import WORST
 from grafana.dashboards.boards.platform import merchants
 from grafana.dashboards.category_lines import by_category
@@ -62,7 +62,7 @@ _STATS: Final = (
 _RATE: Final = by_category(11, "complaints")
 _DAY: Final = panels.lines(
     12,
-    "10000 * (sum(complaints_24h) + 1) / (sum(orders_24h) + 1000)",
+    f"10000 * ({sql.mean('complaints_24h')} + 1) / ({sql.mean('orders_24h')} + 1000)",
     Text("万单投诉（24 小时，按平台）", "Complaints / 10k orders by platform, 24 h"),
     Text("I11，最近 24 个钟点，含当前钟点。", "I11 over 24 clock hours, the present one included."),
     "none",
