@@ -52,7 +52,7 @@ def test_every_table_lets_its_programs_in(warehouse: Warehouse) -> None:
     found = look(warehouse.db, warehouse.database, ("ingest", "admin"))
     wanted = list(statements(found, ["p-one"]))
     for table in found.tables:
-        policy = next(s for s in wanted if f"programs ON {found.database}.{table} " in s)
+        policy = next(s for s in wanted if f"`programs` ON {found.database}.{table} " in s)
         assert policy.endswith("USING 1 TO `livewatch_definer`, `ingest`, `admin`")
 
 
