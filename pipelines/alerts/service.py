@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import random
 import signal
+import socket
 import time
 from collections.abc import Coroutine
 from functools import partial
@@ -74,7 +75,7 @@ class Service:
                 resend_s=settings.resend_s, timeout_s=settings.timeout_s,
             )  # fmt: skip
 
-    async def run(self, pages: uvicorn.Server) -> None:
+    async def run(self, pages: uvicorn.Server, listening: socket.socket) -> None:
         """Until the server of the pages is asked to end, or a part fails."""
         work: list[Coroutine[Any, Any, None]] = [
             self.intake.run(),
@@ -84,7 +85,7 @@ class Service:
         ]
         if self._notifier:
             work.append(self._notifier.run())
-        serving = asyncio.create_task(pages.serve())
+        serving = asyncio.create_task(pages.serve(sockets=[listening]))
         tasks = [asyncio.create_task(one) for one in work]
         ended, _ = await asyncio.wait([serving, *tasks], return_when=asyncio.FIRST_COMPLETED)
         pages.should_exit = True
@@ -132,12 +133,20 @@ def serve(
     )  # fmt: skip
     before = signal.signal(signal.SIGTERM, signal.SIG_IGN)
     try:
-        with contextlib.suppress(KeyboardInterrupt):
-            asyncio.run(service.run(uvicorn.Server(config)))
-    except SystemExit:  # how uvicorn says that the port is taken
-        raise AlertsError(f"--http-port: cannot listen on {host}:{port}") from None
+        with contextlib.suppress(KeyboardInterrupt), _listening(host, port) as listening:
+            asyncio.run(service.run(uvicorn.Server(config), listening))
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    """Bound here: the server would end with a stack trace where the port is taken."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family)
+    except OSError as error:
+        why = error.strerror or str(error)
+        raise AlertsError(f"--http-port: cannot listen on {host}:{port}: {why}") from None
 
 
 def _pages(service: Service) -> Starlette:

@@ -6,7 +6,9 @@ import base64
 import hashlib
 import hmac
 import json
+import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -263,6 +265,18 @@ def test_a_level_that_rises_with_time_is_told_from_the_ledger(desk: Desk, kafka:
         desk.wait("the platform, too", lambda: set(desk.ids("/p01")) == {id_of(notice), level})
     finally:
         kafka.delete_topics(LEDGER_TOPIC)
+
+
+def test_a_port_that_is_taken_is_one_line(tmp_path: Path) -> None:
+    argv = [sys.executable, "-m", "deploy.cli", "alerts", "--http-port"]
+    env = os.environ | {"LIVEWATCH_ALERTS_OUTBOX": str(tmp_path), "LIVEWATCH_BOOTSTRAP": "x:1"}
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        done = subprocess.run([*argv, port], env=env, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 2
+    said = f"livewatch: --http-port: cannot listen on 127.0.0.1:{port}: Address already in use"
+    assert done.stderr.startswith(said)
+    assert done.stderr.count("\n") == 1
 
 
 def test_asked_to_end_it_ends(desk: Desk) -> None:
