@@ -19,6 +19,7 @@ import { toolbar } from "./toolbar.js";
 const REFRESH_MS = 2000;
 // A long range takes the engine longer: the page then asks less often, at most a fifth of the time.
 const REST = 4;
+const PRINT_ROUNDS = 5;
 // The newest figures are older than what anybody would call the present.
 const LATE_MINUTES = 10;
 const DRAW = { stat, timeseries: series, table, barchart: bars, heatmap: heat, "state-timeline": states };
@@ -234,8 +235,10 @@ function paintAs(theme) {
 }
 // Paper is white, and shows every panel, also those not looked at yet.
 byId("print").addEventListener("click", async () => {
+  const waiting = () => [...page.panels.values()].some(({ frame }) => frame.root.dataset.state === "waiting");
   for (const panel of page.panels.values()) panel.visible = true;
-  await refresh();
+  // Another round may overtake this one, and draw in its stead.
+  for (let n = 0; n < PRINT_ROUNDS && (n === 0 || waiting()); n++) await refresh();
   window.print();
 });
 let screenTheme = null;

@@ -22,6 +22,10 @@ export function stat(panel, frame) {
       const names = chosen(result, wanted);
       const step = (result.step_s || 60) * 1000;
       const shown = names.map((name) => reading(result, name, span, step));
+      if (names.length > 1 && shown.every((one) => !one.closed && !one.open)) {
+        frame.covered("unknown", t("unknown"));
+        return;
+      }
       const made = names.map((name, i) => value(panel, name, shown[i], names.length));
       // What is announced is said again only when it has changed.
       if (made.some((node, i) => !row.children[i]?.isEqualNode(node)) || row.children.length !== made.length) row.replaceChildren(...made);
