@@ -12,6 +12,8 @@ from importlib import resources
 from typing import Protocol
 
 ALL = "*"
+#: Their columns are sums of what minutes call the same: they explain the views of their own alone.
+_OWN = {"v_cell_hours": "cell_hours", "v_session_hours": "session_hours"}
 Column = tuple[str, str]
 """(view, column)"""
 
@@ -37,8 +39,9 @@ def apply(db: Executor) -> list[Column]:
         "WHERE c.database = currentDatabase() ORDER BY c.table, c.position"
     )
     texts, inherited = written(), dict[str, str]()
-    for _, name, comment, engine in rows:
-        if engine != "View" and comment:
+    own = {(str(t), str(n)): str(said) for t, n, said, _ in rows if t in _OWN.values()}
+    for table, name, comment, engine in rows:
+        if engine != "View" and comment and table not in _OWN.values():
             inherited.setdefault(str(name), str(comment))
     missing: list[Column] = []
     new: dict[str, list[tuple[str, str]]] = defaultdict(list)
@@ -46,7 +49,12 @@ def apply(db: Executor) -> list[Column]:
         view, column = str(table), str(name)
         if engine != "View" or not view.startswith("v_"):
             continue
-        said = texts.get(view, {}).get(column) or texts[ALL].get(column) or inherited.get(column)
+        said = (
+            texts.get(view, {}).get(column)
+            or own.get((_OWN.get(view, ""), column))
+            or texts[ALL].get(column)
+            or inherited.get(column)
+        )
         if said is None:
             missing += [] if comment else [(view, column)]
         elif said != comment:

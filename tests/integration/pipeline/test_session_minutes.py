@@ -13,12 +13,16 @@ from typing import Any
 
 import pytest
 
+from deploy.operations import erasures
+from deploy.operations.erasures import Request
 from grafana.dashboards import sessions_sql, sql
 from grafana.screen import macros
 from grafana.screen.timerange import TimeRange
 from pipelines.warehouse.migrate import load, plan, run
+from tests.integration.pipeline.kept_city import rest
 
 NUMBER = 28
+NOW = 29  # panels read hours, too, where they are kept
 END = datetime.now(UTC).replace(second=0, microsecond=0) - timedelta(hours=1)
 HOURS = 30  # over two midnights: partitions are days
 SESSIONS = 60
@@ -102,6 +106,7 @@ def db(clickhouse: Any, database: str) -> Iterator[Any]:
         put(client, client.rows[:half])
         put(client, [rewritten(row, rng, 6) for row in client.rows[:half:7]])
         run(client, database, plan(load(), NUMBER - 1, NUMBER))
+        run(client, database, plan(load(), NUMBER, NOW))
         put(client, client.rows[half:])
         tag(client, range(SESSIONS * 2 // 3), rng, 1)
         client.rng = rng
@@ -113,6 +118,8 @@ def contexts() -> Iterator[macros.Context]:
     day, part = (TimeRange(END - timedelta(hours=h), END) for h in (HOURS, 5.25))
     yield macros.Context(day, 60, ALL)
     yield macros.Context(part, 60, ALL)
+    yield macros.Context(day, 3600, ALL)
+    yield macros.Context(part, 7200, ALL)
     yield from (macros.Context(day, 300, values) for values in CHOICES)
 
 
@@ -186,9 +193,39 @@ def test_the_copy_is_what_is_read(db: Any) -> None:
     assert all(db.execute(macros.expand(panel, context)) for panel, _ in pairs())
 
 
+def test_hours_that_are_kept(db: Any) -> None:
+    assert rest(db)
+    assert_the_same(db)
+    kept = db.execute("SELECT count(), uniqExact(computed) FROM v_session_hours")[0]
+    assert kept[0] > SESSIONS
+    for version in (7, 8):
+        put(db, [rewritten(row, db.rng, version) for row in db.rows[::97]])
+        assert_the_same(db)
+        assert rest(db)
+        assert_the_same(db)
+    assert rest(db) == []
+
+
+def test_an_erasure_reaches_hours_that_are_kept(db: Any) -> None:
+    assert rest(db)
+    _, platform, _, _, session, *_ = db.rows[len(db.rows) // 2]
+    now = datetime.now(UTC)
+    before = END - timedelta(hours=HOURS / 2, minutes=17)  # in the middle of an hour
+    for one in (session, ""):
+        asked = Request("e", platform, one, before, now, "who", "why", "tool")
+        assert erasures._delete_all(db, asked)["session_hours"].after == 0
+        assert_the_same(db)
+        rest(db)
+        assert_the_same(db)
+    left = "SELECT count() FROM {} WHERE platform_id = %(p)s AND minute < %(b)s"
+    bound = {"p": platform, "b": before.replace(minute=0)}
+    for table in ("session_hours", "session_minutes"):
+        assert db.execute(left.format(table), bound) == [(0,)]
+
+
 def test_back_and_forward_again(db: Any, database: str) -> None:
     before = db.execute("SELECT * FROM v_session_minutes ORDER BY ALL")
     assert len(before) == db.execute("SELECT count() FROM v_indicators_session")[0][0]
-    run(db, database, plan(load(), NUMBER, NUMBER - 1))
-    run(db, database, plan(load(), NUMBER - 1, NUMBER))
+    run(db, database, plan(load(), NOW, NUMBER - 1))
+    run(db, database, plan(load(), NUMBER - 1, NOW))
     assert db.execute("SELECT * FROM v_session_minutes ORDER BY ALL") == before

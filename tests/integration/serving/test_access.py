@@ -42,9 +42,21 @@ def test_what_each_reader_may_see(warehouse: Warehouse) -> None:
     one = by_role["livewatch_platform_p-one"]
     assert (one.column, one.value) == ("platform_id", "p-one")
     assert "v_settled_hour_session" in one.views
+    assert {"v_hours", "v_cell_hours", "v_session_hours"} <= set(one.views)
     assert not {v for v in one.views if v.startswith(("v_shared", "v_flag", "v_ledger"))}
     assert set(by_role["livewatch_commission"].views) == set(found.views)
     assert len([r for r in by_role if r.startswith("livewatch_district_")]) == 17
+
+
+def test_what_dashboards_read_of_kept_hours_is_cut_where_it_names_a_platform(
+    warehouse: Warehouse,
+) -> None:
+    found = look(warehouse.db, warehouse.database, ("ingest",))
+    wanted = [s for s in statements(found, ["p-one"]) if "`livewatch_platform_p-one`.v_" in s]
+    ends = {s.split(".v_")[1].split()[0]: s for s in wanted}
+    for view in ("cell_hours", "session_hours"):
+        assert ends[view].endswith(f".v_{view} WHERE platform_id = 'p-one'")
+    assert ends["hours"].endswith(".v_hours")
 
 
 def test_every_table_lets_its_programs_in(warehouse: Warehouse) -> None:
