@@ -110,7 +110,7 @@ ORDER BY value DESC, rule"""
 def course(lang: Lang) -> str:
     """The grade that a flag had in each step of the panel; no row where there was none."""
     kinds = transformed("entity_type", ENTITY_TYPES, lang)
-    return f"""WITH gravest AS (
+    return f"""WITH chosen AS (
     SELECT flag_id, entity_type, entity, onset, grade_rank, state, last_event_time
     FROM v_flag_keys
     WHERE {_WITHIN}
@@ -128,7 +128,7 @@ FROM (
         concat({kinds}, ' ', if(length(entity) = 32, left(entity, 8), entity)) AS name,
         if(time + toIntervalSecond($__interval_s) > onset
             AND (state = 'open' OR time <= last_event_time), grade_rank, 0) AS rank
-    FROM gravest
+    FROM chosen
 )
 WHERE rank > 0
 GROUP BY time, name
