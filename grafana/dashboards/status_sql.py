@@ -67,7 +67,7 @@ def status(lang: Lang) -> str:
         for holds, count, text in _REASONS
     )
     gap = " " if lang == "en" else ""
-    percent = "toDecimalString(floor(100 * completeness, 1), 1)"
+    percent = "toDecimalString(round(100 * completeness, 1), 1)"
     complete = f"ifNull(concat({word(_COMPLETE)}, {percent}, '%'), {word(_INCOMPLETE)})"
     return f"""SELECT state,
     concat(

@@ -109,8 +109,18 @@ def test_every_word_is_in_the_reader_s_language(lang: str) -> None:
                 found = {p["id"]: p["value"] for p in override["properties"]}
                 words += [found[k] for k in ("displayName",) if k in found]
                 words += [link["title"] for link in found.get("links", [])]
+                words += _called(found.get("mappings", []))
+            words += _called(panel["fieldConfig"]["defaults"]["mappings"])
+            legends = [target.get("legendFormat", "") for target in panel["targets"]]
+            words += [legend for legend in legends if legend and "{{" not in legend]
         wrong = [w for w in words if bool(CHINESE.search(w)) != (lang == "zh")]
         assert wrong == [], name
+
+
+def _called(mappings: list[dict[str, Any]]) -> list[str]:
+    """What codes are called; a pattern leaves words as they are."""
+    coded = [mapping["options"] for mapping in mappings if mapping["type"] == "value"]
+    return [option["text"] for options in coded for option in options.values()]
 
 
 def test_queries_expand_read_views_only_and_carry_no_comment() -> None:

@@ -105,7 +105,9 @@ function yRange(minimum, maximum, low, high) {
   const room = (high - low) * 0.1 || Math.abs(high) * 0.1 || 1;
   // A line at the maximum (100%) is not cut in half by the edge.
   const top = maximum !== undefined && high <= maximum ? maximum + 0.03 * (maximum - Math.min(minimum ?? low, low)) : high + room;
-  return [minimum === undefined ? Math.min(low, top) - room : Math.min(minimum, low), top];
+  // What is never negative has no axis below zero.
+  const bottom = low >= 0 ? Math.max(0, low - room) : low - room;
+  return [minimum === undefined ? Math.min(bottom, top - room) : Math.min(minimum, low), top];
 }
 
 // The threshold that the definition draws across, dashed, where it is in sight.

@@ -68,7 +68,7 @@ function linked(config, value, row, shown) {
 
 function content(config, column, value) {
   if (value === null) return el("span", { class: "none" }, t("unknown"));
-  if (value === "") return el("span", { class: "none" }, t("nothingTold"));
+  if (value === "") return el("span", { class: "none" }, "—");
   const label = mapped(config, value);
   if (label?.color && config.custom?.cellOptions?.type === "color-background") {
     const badge = el("span", { class: "badge" }, label.text);

@@ -25,7 +25,6 @@ const WORDS = {
   noRows: ["没有符合条件的记录", "Nothing matches"],
   rows: ["共 {n} 条", "{n} rows"],
   allRows: ["显示全部 {n} 条", "Show all {n} rows"],
-  nothingTold: ["未填", "not told"],
   filters: ["时段与筛选", "Range and filters"],
   print: ["打印", "Print"],
   leave: ["退出", "Log out"],
