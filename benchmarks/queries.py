@@ -1,11 +1,12 @@
 """How long every query of the committed dashboards takes, from 1 to 100 million raw rows.
 
-`python -m benchmarks.queries [--rows 1e6,1e7,1e8] [--hours 6,168]` prints one JSON object a size
-and range. Panels, the lists of the template variables and annotations are all asked. The engine
-runs in this process; `benchmarks.city` and `benchmarks.city_history` fill it. `elapsed_ms` is the
-best of three; `cpu_ms`, processor time of all threads, is what to look at where the machine has
-other work, too. `empty` are the queries that returned no row: they prove nothing. A range of
-168 h is full from 3.4e7 rows on, which are a week.
+`python -m benchmarks.queries [--rows 1e6,1e7,1e8] [--hours 6,168,2160]` prints one JSON object a
+size and range, and in the end all of them as one table on stderr (`benchmarks.growth`). Panels, the
+lists of the template variables and annotations are all asked. The engine runs in this process;
+`benchmarks.city` and `benchmarks.city_history` fill it. `elapsed_ms` is the best of three;
+`cpu_ms`, processor time of all threads, is what to look at where the machine has other work, too.
+`empty` are the queries that returned no row: they prove nothing. A range of 168 h is full from
+3.4e7 rows on, which are a week; in one of 2160 h flags and ledger alone fill 90 days.
 """
 
 from __future__ import annotations
@@ -22,8 +23,9 @@ from pathlib import Path
 from typing import Any
 
 import chdb
+from rich.console import Console
 
-from benchmarks import city, city_history
+from benchmarks import city, city_history, growth
 from benchmarks.city import Engine
 from grafana.screen import macros
 from grafana.screen.library import Library
@@ -104,18 +106,21 @@ def _reason(name: str) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rows", default="1e6,1e7,1e8", help="raw rows, one size or several")
-    parser.add_argument("--hours", default="6,168", help="range of the dashboards, or several")
+    parser.add_argument("--hours", default="6,168,2160", help="range of the dashboards, or several")
     parser.add_argument("--quick", action="store_true", help="the smallest size only")
     parser.add_argument("--keep", type=Path, help="folder in which filled databases stay")
     options, _ = parser.parse_known_args()
     sizes = [round(float(text)) for text in options.rows.split(",")]
     ranges = [int(text) for text in options.hours.split(",")]
+    found = []
     for rows in sizes[:1] if options.quick else sizes:
         with _filled(rows, options.keep) as (db, told, end):
             size = db.execute("SELECT sum(bytes_on_disk) FROM system.parts WHERE active")
             told["gb"] = round(int(size[0][0]) / 1e9, 2)
             for hours in ranges:
-                print(json.dumps(told | measure(db, end, hours), ensure_ascii=False), flush=True)
+                found.append(told | measure(db, end, hours))
+                print(json.dumps(found[-1], ensure_ascii=False), flush=True)
+    growth.draw(found, Console(stderr=True))
 
 
 @contextmanager

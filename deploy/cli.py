@@ -25,7 +25,7 @@ from deploy.stack.here import use_local_stack
 from pipelines.accounts.command import app as accounts
 from pipelines.ledger.command import app as flags
 from pipelines.policy.command import app as policy
-from producers.errors import PushError
+from producers.errors import PushError, of_file
 
 app = typer.Typer(
     name="livewatch",
@@ -52,13 +52,18 @@ app.command("producer-check")(producer_check)
 app.command("serving-check")(serving_check)
 app.add_typer(operations)
 app.command()(doctor)
-app.add_typer(keys)
+app.add_typer(keys, callback=use_local_stack)
 app.add_typer(accounts, callback=use_local_stack)
 app.add_typer(flags, callback=use_local_stack)
 app.add_typer(policy)
 
 DELEGATED: dict[str, str] = {}
 """The module in which each command lives whose code is loaded when it is called."""
+LOOKS_FOR_A_STACK = frozenset(
+    {"migrate", "topics", "api", "alerts", "report", "calibrate", "seasons"}
+)
+"""Work on the local stack where nothing else is said. The screen reads as another user; no worker
+joins a stack unasked."""
 _PASS_ON = {"ignore_unknown_options": True, "allow_extra_args": True, "help_option_names": []}
 
 
@@ -68,6 +73,8 @@ def _delegate(name: str, module: str, summary: str) -> None:
 
     @app.command(name, help=summary, context_settings=_PASS_ON)
     def run(ctx: typer.Context) -> None:
+        if name in LOOKS_FOR_A_STACK:
+            use_local_stack()
         command = typer.main.get_command(import_module(module).app)
         arguments = [name, *ctx.args] if isinstance(command, TyperGroup) else list(ctx.args)
         prog = "livewatch" if isinstance(command, TyperGroup) else f"livewatch {name}"
@@ -95,9 +102,7 @@ def main() -> None:
         sys.stderr.write(f"livewatch: {error}\n")
         sys.exit(error.exit_code)
     except OSError as error:
-        if error.filename is None:
-            raise  # no file that the user named
-        sys.stderr.write(f"livewatch: {error.filename}: {error.strerror}\n")
+        sys.stderr.write(f"livewatch: {of_file(error)}\n")
         sys.exit(1)
 
 

@@ -61,7 +61,7 @@ def register(document: Document, file: File = Path("keys.json")) -> None:
         if known and known.revoked_ms != FOR_EVER_MS:
             raise UsageError(f"key {key.key_id} was revoked: a revoked key never comes back")
         change.registry = change.registry.with_key(key)
-    sys.stdout.write(f"registered {key.key_id} for {key.owner}\n")
+    sys.stdout.write(f"registered {key.key_id} for {key.owner} in {file}\n")
 
 
 @app.command("list")

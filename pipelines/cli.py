@@ -112,7 +112,7 @@ def migrate(
         for step in steps:
             typer.echo(str(step))
             if dry_run:
-                for statement in step.statements():
+                for statement in step.statements(database):
                     typer.echo(f"{statement};\n")
         if not dry_run:
             run(client, database, steps)

@@ -8,7 +8,7 @@ import structlog
 import typer
 
 from producers.check.command import check
-from producers.errors import PushError
+from producers.errors import PushError, of_file
 from producers.gateway.command import gateway
 from producers.gateway.keys_command import app as gateway_keys
 from producers.keys.command import app as keys
@@ -48,9 +48,7 @@ def main() -> None:
         sys.stderr.write(f"livewatch-push: {error}\n")
         raise SystemExit(error.exit_code) from None
     except OSError as error:
-        if error.filename is None:
-            raise  # no file that the user named
-        sys.stderr.write(f"livewatch-push: {error.filename}: {error.strerror}\n")
+        sys.stderr.write(f"livewatch-push: {of_file(error)}\n")
         raise SystemExit(1) from None
     except KeyboardInterrupt:
         raise SystemExit(130) from None

@@ -23,3 +23,13 @@ class StoppedError(PushError):
 
 class TransportError(PushError):
     """Kafka is away for too long, or refused a batch for good."""
+
+
+def of_file(error: OSError) -> str:
+    """Which file that the user named cannot be read or written, and why: in one line.
+
+    Raises the error again where there is no such file.
+    """
+    if error.filename is None:
+        raise error
+    return f"{error.filename}: {error.strerror}"

@@ -8,7 +8,8 @@ from typing import Annotated, Any
 import typer
 
 from deploy.errors import StackError, UsageError
-from deploy.operations.access_sql import Warehouse, statements
+from deploy.operations.access_rules import Warehouse
+from deploy.operations.access_sql import statements
 from deploy.operations.commands import HomeOption
 
 _PROGRAMS = "Users of the server that fill or look after the tables."

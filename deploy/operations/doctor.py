@@ -20,8 +20,11 @@ from deploy.operations.changelog import INPUTS
 from deploy.operations.target import Target, admin, consumer, members
 from pipelines.topics import specs
 from pipelines.warehouse.migrate import applied_number, load
+from schemas.telemetry import SampleType
 
 LAG_RECORDS = 5_000
+REFUSED_RECORDS = 50
+REFUSED_S = 600
 FREE_SHARE = 0.1
 CLOCK_S = 2.0
 
@@ -43,6 +46,7 @@ def examine(at: Target, workers: list[str], disks: list[Path]) -> list[Finding]:
     """Look at everything; what is broken is a finding. `workers` are base URLs of their pages."""
     looks: list[tuple[str, str, Look]] = [
         ("Kafka", "no-telemetry", lambda: _kafka(at)),
+        ("dead letters", "dead-letters", lambda: _dead_letters(at)),
         ("ClickHouse", "clickhouse-away", lambda: _clickhouse(at)),
         ("workers", "worker-down", lambda: _workers(workers)),
         ("disks", "disk-nearly-full", lambda: _disks(disks)),
@@ -118,6 +122,30 @@ def _lag(kafka: Any, at: Target) -> Iterator[Finding]:
     said = f"{total} records not acknowledged, {behind[worst]} of them in {where}"
     far = behind[worst] > LAG_RECORDS
     yield Finding("lag", not far, said, "lag-records" if far else "")
+
+
+def _dead_letters(at: Target) -> Iterator[Finding]:
+    """How many records were refused of late, and what the newest was refused for."""
+    lanes = [TopicPartition(sample.dlq_topic, 0) for sample in SampleType]
+    since = round((time.time() - REFUSED_S) * 1000)
+    with consumer(at) as client:
+        ends = client.end_offsets(lanes)
+        found = client.offsets_for_times(dict.fromkeys(lanes, since))
+        fresh = {lane: ends[lane] - first.offset for lane, first in found.items() if first}
+        total = sum(fresh.values())
+        if not total:
+            yield Finding("dead letters", True, "none in the last ten minutes")
+            return
+        lane = max(fresh, key=lambda one: fresh[one])
+        client.assign([lane])
+        client.seek(lane, ends[lane] - 1)
+        newest = [one for some in client.poll(5_000).values() for one in some][-1:]
+    why = (
+        dict(newest[0].headers).get("dlq_reason", b"").decode("utf-8", "replace") if newest else ""
+    )
+    said = f"{total} records in the last ten minutes, most on {lane.topic}, the newest: {why[:200]}"
+    many = total > REFUSED_RECORDS
+    yield Finding("dead letters", not many, said, "dead-letters" if many else "")
 
 
 def _clickhouse(at: Target) -> Iterator[Finding]:

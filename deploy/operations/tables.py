@@ -22,14 +22,16 @@ from pipelines.warehouse.migrate import LEDGER
 
 _PATIENCE_S = 3600
 _CHUNK = 1 << 20
-#: A backup has no need of them: a restore inserts `flag_events` and `indicators_session`, of which
-#: materialized views fill the first three, and minutes, of which `livewatch ops rollup` computes
-#: the others again.
+#: A backup has no need of them: a restore inserts `flag_events`, `indicators_session`,
+#: `indicator_values` and `completeness`, of which materialized views fill the first five, and
+#: minutes; `livewatch ops rollup` computes the others again.
 DERIVED = frozenset(
     {
         "flags",
         "silences",
         "session_minutes",
+        "indicator_days",
+        "completeness_lanes",
         "completeness_hours",
         "completeness_spans",
         "completeness_sources",

@@ -26,10 +26,12 @@ def program() -> str | None:
     return next((found for name in _NAMES if (found := shutil.which(name))), None)
 
 
-def hurried(bridge: str) -> str:
-    """The shipped configuration, its waits cut short and its messages sent to `bridge`."""
+def hurried(bridge: str, resolve: str = "10m") -> str:
+    """The shipped configuration, its waits cut short and its messages sent to `bridge`; `resolve`
+    is how long it keeps an alert that nobody tells again."""
     whole = build.text().replace(build.BRIDGE, bridge)
     config = yaml.safe_load(whole)
+    config["global"]["resolve_timeout"] = resolve
     routes = [config["route"], *config["route"]["routes"]]
     for route in routes:
         route |= {"group_wait": "200ms", "group_interval": "1s", "repeat_interval": "1h"}

@@ -1,4 +1,4 @@
-"""Days of a small city, published and then attacked; and roles of a server, where there is one."""
+"""Days of a small city, published and then attacked; and the rights of the database's readers."""
 
 from __future__ import annotations
 
@@ -7,14 +7,17 @@ import subprocess
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from clickhouse_driver import Client
 
+from deploy.check import roles
 from deploy.check.differencing import READERS, cells_recovered
 from deploy.check.small_city import store, two_days
 from deploy.check.warehouse import Warehouse
 from deploy.errors import StackError
+from deploy.serving_check.verdict import NO_SERVER
 from deploy.stack.settings import CHECKOUT, StackSettings
 from pipelines.warehouse import publish, rollups
 
@@ -23,7 +26,7 @@ _TEST = "tests/integration/serving/test_access.py"
 _SHOWN = 10
 
 
-def run(settings: StackSettings, say: Callable[[str], None]) -> dict[str, Any]:
+def run(settings: StackSettings, directory: Path, say: Callable[[str], None]) -> dict[str, Any]:
     """Fills the warehouse of the stack; what is published then is what everybody may read."""
     at = Warehouse.of(settings, "ingest")
     with Client(at.host, at.port, at.database, at.user, at.password) as db:
@@ -48,17 +51,39 @@ def run(settings: StackSettings, say: Callable[[str], None]) -> dict[str, Any]:
     return {
         "cells_recovered_by_differencing": len(found),
         "suppressed_cells": suppressed,
-        "database_roles": _roles(),
+        **_roles(directory, say),
     }
 
 
-def _roles() -> str:
-    """Roles and row policies need a server with users; the engine of the stack has none.
+def _roles(directory: Path, say: Callable[[str], None]) -> dict[str, Any]:
+    """Tried by processes of the embedded engine that are readers, and on a server if one is named.
 
-    Where a server is named, the test that makes roles there and reads as one of them is run.
+    There, the test is run that makes roles by SQL and reads as one of them.
     """
+    held = {by: holds for by, holds in (_embedded(directory, say), _server()) if holds is not None}
+    found = "checked" if all(held.values()) else "failed"
+    return {
+        "database_roles": found if held else NO_SERVER,
+        "database_roles_by": sorted(held),
+    }
+
+
+def _embedded(directory: Path, say: Callable[[str], None]) -> tuple[str, bool | None]:
+    by = "embedded engine with XML users"
+    try:
+        readers, found = roles.attack(directory / "roles")
+    except roles.NoUsersError as error:
+        say(f"database roles: {error}")
+        return by, None
+    say(f"database roles: {readers} readers, {len(found)} rights too many or too few")
+    for line in found[:_SHOWN]:
+        say(f"FAILED: {line}")
+    return by, not found
+
+
+def _server() -> tuple[str, bool | None]:
     if not os.environ.get(SERVER):
-        return "not run: no server"
+        return "server", None
     argv = [sys.executable, "-m", "pytest", "-q", "-k", "on_a_server", _TEST]
     done = subprocess.run(argv, cwd=CHECKOUT, capture_output=True, check=False)
-    return "checked" if done.returncode == 0 else "failed"
+    return "server", done.returncode == 0

@@ -107,7 +107,7 @@ def _alerts(place: Place, size: Size) -> dict[str, Any]:
 
 
 def _disclosure(place: Place, _: Size) -> dict[str, Any]:
-    return disclosure.run(place.stack.settings, place.say)
+    return disclosure.run(place.stack.settings, place.directory, place.say)
 
 
 def _sharing(place: Place, _: Size) -> dict[str, Any]:

@@ -20,6 +20,8 @@ class Mood(Enum):
     WELL = "well"
     FAILING = "failing"
     HANGING = "hanging"
+    GONE = "gone"
+    """Answers 410: it will never take it."""
     LOSING = "losing"
     """Takes what comes and hangs up before it says so."""
 
@@ -90,9 +92,9 @@ def _handler(hook: Webhook) -> type[BaseHTTPRequestHandler]:
                 hook.released.wait(120)
                 self.close_connection = True
                 return
-            if mood is Mood.FAILING:
+            if mood in (Mood.FAILING, Mood.GONE):
                 hook.refused[mood.value] += 1
-                self._answer(503)
+                self._answer(410 if mood is Mood.GONE else 503)
                 return
             told = {name.lower(): value for name, value in self.headers.items()}
             hook.heard.append(Heard(self.path, told, body, time.time()))

@@ -6,6 +6,7 @@ import os
 
 from deploy.stack import statefile
 from deploy.stack.home import Home
+from deploy.stack.keys import registry_file
 from deploy.stack.services import worker_env
 from deploy.stack.settings import default_home
 
@@ -17,6 +18,10 @@ def use_local_stack() -> None:
         return
     home = default_home()
     os.environ.setdefault("LIVEWATCH_ACCOUNTS_FILE", str(Home(home).secrets / "accounts.json"))
+    os.environ.setdefault("LIVEWATCH_ALERTS_OUTBOX", str(Home(home).state / "alerts"))
+    registry = registry_file(Home(home).secrets)
+    if registry.exists():
+        os.environ.setdefault("LIVEWATCH_KEYS_FILE", str(registry))
     state = statefile.read(Home(home).state_file)
     if state is None or not state.running():
         return

@@ -156,6 +156,8 @@ def alerts(settings: StackSettings) -> Service:
         "LIVEWATCH_ALERTS_OUTBOX": str(home.state / "alerts"),
         "LIVEWATCH_ALERTS_ALERTMANAGER": settings.alertmanager,
     }
+    if settings.api:
+        env["LIVEWATCH_ALERTS_LINK"] = f"http://{HOST}:{settings.ports.api}"
     if receivers.exists():
         env["LIVEWATCH_ALERTS_RECEIVERS"] = str(receivers)
     return Service(
@@ -183,13 +185,11 @@ def api(settings: StackSettings) -> Service:
 
 
 def rollups(settings: StackSettings) -> Service:
-    """A run replaces what it computes, so it may be ended at any moment."""
     return Service(
         "rollups",
         lambda: _livewatch("ops", "rollup", "--every", str(ROLLUP_EVERY_S)),
         env=worker_env(settings),
         grace=10.0,
-        clean_exits=frozenset({0, -signal.SIGTERM}),
     )
 
 

@@ -60,9 +60,10 @@ def main(arguments: list[str]) -> int:
         for name in names:
             sys.stderr.write(f"{name} is stale: run python -m grafana.dashboards.build\n")
         return 1 if names else 0
+    wanted = rendered()
     for old in FOLDER.glob("*/*.json"):
         old.unlink()
-    for name, text in rendered().items():
+    for name, text in wanted.items():
         path = FOLDER / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, "utf-8")

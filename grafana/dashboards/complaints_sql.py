@@ -60,8 +60,8 @@ def by_merchant(lang: Lang, filed: str) -> str:
     """Merchants with the most complaints of the range, and what most of theirs are about."""
     return f"""SELECT platform_id, merchant_pid, any(category) AS category,
     sum(n) AS complaints, count() AS codes,
-    {named("argMax(code, n)", codes.COMPLAINTS, lang)} AS most,
-    max(last_time) AS last_filed, argMax(last_session, n) AS session_id
+    {named("argMax(code, (n, code))", codes.COMPLAINTS, lang)} AS most,
+    max(last_time) AS last_filed, argMax(last_session, (n, code)) AS session_id
 FROM (
     SELECT platform_id, merchant_pid, any(category) AS category, code, sum(complaints) AS n,
         max(event_time) AS last_time, argMax(session_id, event_time) AS last_session

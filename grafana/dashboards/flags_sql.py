@@ -16,20 +16,24 @@ FLAG_FILTER: Final = f"""{PLATFORM}
   AND (category = '' OR {CATEGORY})"""
 
 
-def chosen(condition: str, newest: int = 0) -> str:
-    """Only flags of which `condition` holds in v_flag_keys: chosen there before they are folded.
+def _chosen(condition: str, first: str, limit: int) -> str:
+    """Only the flags that come first of those of which `condition` holds: chosen in v_flag_keys,
+    so that words, figures and what mutes them are read of these alone."""
+    return f"""(onset, flag_id) IN (
+    SELECT onset, flag_id
+    FROM v_flag_keys
+    WHERE {condition}
+    ORDER BY {first}
+    LIMIT {limit}
+  )"""
 
-    The `newest` of them, if told; then the condition must be one that never changes in a life.
-    """
-    few = f" GROUP BY onset, flag_id ORDER BY onset DESC, flag_id LIMIT {newest}" if newest else ""
-    return f"(onset, flag_id) IN (SELECT onset, flag_id FROM v_flag_keys WHERE {condition}{few})"
 
-
-_MAYBE_OPEN: Final = chosen("onset <= $__toTime AND maybe_open = 1")
-_OPEN: Final = f"""state = 'open' AND onset <= $__toTime
-  AND {_MAYBE_OPEN}"""
-_WITHIN: Final = f"""onset <= $__toTime AND (state = 'open' OR onset >= $__fromTime)
-  AND (onset >= $__fromTime OR {_MAYBE_OPEN})"""
+_BEGAN: Final = f"""onset >= $__fromTime AND onset <= $__toTime
+  AND {FLAG_FILTER}"""
+_WITHIN: Final = f"""onset <= $__toTime AND (onset >= $__fromTime OR is_open = 1)
+  AND {FLAG_FILTER}"""
+_GRAVEST: Final = "state = 'open' DESC, grade_rank DESC, onset DESC, flag_id"
+_NEWEST: Final = "onset DESC, flag_id"
 # Where no telemetry came there is nothing to judge: the number of flags is unknown, not zero.
 _HEARD: Final = """WITH (
     SELECT 1 FROM v_indicators_cell WHERE $__timeFilter(minute) LIMIT 1
@@ -40,8 +44,8 @@ SELECT
     if(heard = 1, countIf(grade = 'critical'), NULL) AS critical,
     if(heard = 1, countIf(grade = 'raised'), NULL) AS raised,
     if(heard = 1, countIf(grade = 'watch'), NULL) AS watch
-FROM v_flags
-WHERE {_OPEN}
+FROM v_flag_keys
+WHERE is_open = 1 AND onset <= $__toTime
   AND {FLAG_FILTER}"""
 
 #: What became of the flags that began in the range.
@@ -53,38 +57,20 @@ SELECT
     quantileExactOrNull(0.5)(dateDiff('millisecond', onset, opened_event_time) / 60000)
         AS minutes_to_flag
 FROM v_flags
-WHERE onset >= $__fromTime AND onset <= $__toTime
-  AND {FLAG_FILTER}"""
+WHERE {_BEGAN}"""
 
 OPENED_OVER_TIME: Final = f"""SELECT $__timeInterval(onset) AS time, grade, count() AS value
-FROM v_flags
-WHERE onset >= $__fromTime AND onset <= $__toTime
-  AND {FLAG_FILTER}
+FROM v_flag_keys
+WHERE {_BEGAN}
 GROUP BY time, grade
 ORDER BY time, grade"""
 
 
-#: The same, told without a fold of their figures: whether a flag is open is known from its keys.
-_STILL_OPEN: Final = "min(maybe_open) = 1"
-_KEYS_WITHIN: Final = f"""FROM v_flag_keys
-    WHERE onset <= $__toTime
-      AND (onset >= $__fromTime OR {chosen("onset < $__fromTime AND maybe_open = 1")})
-      AND {FLAG_FILTER}
-    GROUP BY onset, flag_id
-    HAVING {_STILL_OPEN} OR onset >= $__fromTime"""
-
-
-def _rows(columns: str, first: str, order: str, limit: int) -> str:
-    """Flags that began in the range or are still open: the first in an order, which `first` says
-    in terms of v_flag_keys. Words and figures are read of these alone."""
+def _rows(columns: str, order: str, limit: int) -> str:
+    """Flags that began in the range or are still open: the first in an order."""
     return f"""SELECT {columns}
 FROM v_flags
-WHERE (onset, flag_id) IN (
-    SELECT onset, flag_id
-    {_KEYS_WITHIN}
-    ORDER BY {first}
-    LIMIT {limit}
-  )
+WHERE {_chosen(_WITHIN, order, limit)}
 ORDER BY {order}"""
 
 
@@ -93,8 +79,7 @@ def flags(sentence: str) -> str:
     return _rows(
         f"""grade, state, onset, platform_id, entity_type, entity, observed, expected,
     {sentence} AS sentence, flag_id""",
-        f"{_STILL_OPEN} DESC, max(grade_rank) DESC, onset DESC, flag_id",
-        "state = 'open' DESC, grade_rank DESC, onset DESC, flag_id",
+        _GRAVEST,
         100,
     )
 
@@ -105,8 +90,7 @@ def evidence(lang: Lang) -> str:
         f"""rule, grade, state, muted, onset, opened_event_time, last_event_time,
     entity_type, entity, observed, expected, exposure, score, threshold,
     window_s / 60 AS window_min, sentence_{lang} AS sentence, flag_id""",
-        "onset DESC, flag_id",
-        "onset DESC, flag_id",
+        _NEWEST,
         200,
     )
 
@@ -117,9 +101,8 @@ def by_rule(names: dict[str, tuple[str, str]], lang: Lang) -> str:
         Label(code, Text(f"{code} {zh}", f"{code} {en}")) for code, (zh, en) in names.items()
     )
     return f"""SELECT {transformed("rule", words, lang)} AS name, count() AS value
-FROM v_flags
-WHERE onset >= $__fromTime AND onset <= $__toTime
-  AND {FLAG_FILTER}
+FROM v_flag_keys
+WHERE {_BEGAN}
 GROUP BY rule
 ORDER BY value DESC, rule"""
 
@@ -129,10 +112,9 @@ def course(lang: Lang) -> str:
     kinds = transformed("entity_type", ENTITY_TYPES, lang)
     return f"""WITH chosen AS (
     SELECT flag_id, entity_type, entity, onset, grade_rank, state, last_event_time
-    FROM v_flags
+    FROM v_flag_keys
     WHERE {_WITHIN}
-      AND {FLAG_FILTER}
-    ORDER BY state = 'open' DESC, grade_rank DESC, onset DESC, flag_id
+    ORDER BY {_GRAVEST}
     LIMIT 12
 )
 SELECT time, name, max(rank) AS value
@@ -158,7 +140,5 @@ def marks(lang: Lang) -> str:
     return f"""SELECT onset AS time, if(state = 'open', $__toTime, last_event_time) AS timeEnd,
     sentence_{lang} AS text, grade AS tags
 FROM v_flags
-WHERE onset >= $__fromTime AND onset <= $__toTime AND grade_rank >= 2
-  AND {FLAG_FILTER}
-ORDER BY time, flag_id
-LIMIT 30"""
+WHERE {_chosen(f"grade_rank >= 2 AND {_BEGAN}", "onset, flag_id", 30)}
+ORDER BY time, flag_id"""

@@ -18,6 +18,18 @@ WHERE $__timeFilter(minute)
   AND scope = 'platform'
   AND {PLATFORM}"""
 
+# Days of the range with the newest value: the last two, since all of the last may come after it.
+# Told apart from the days alone, by which partitions are left unread.
+_LAST_DAYS: Final = f"""
+    SELECT (platform_id, indicator, window, part, day) AS last
+    FROM v_indicator_days
+    WHERE day >= toDate($__fromTime) AND day <= toDate($__toTime)
+      AND {PLATFORM}
+    GROUP BY platform_id, indicator, window, part, day
+    ORDER BY day DESC
+    LIMIT 2 BY platform_id, indicator, window, part
+"""
+
 _LONG: Final = tuple(one for one in CATALOG.values() if one.table == LONG)
 _UNITS_ZH: Final = {
     "%": "%", "viewers": "人", "yuan": "元", "per 10,000 orders": "每万单", "bits": "比特",
@@ -47,6 +59,8 @@ FROM (
     SELECT platform_id, indicator, window, part, argMax((value, n), minute) AS newest,
         max(minute) AS told_at
     {_OF_PLATFORMS}
+      AND (platform_id, indicator, window, part, toDate(minute)) IN ({_LAST_DAYS})
+      AND toDate(minute) IN (SELECT last.5 FROM ({_LAST_DAYS}))
     GROUP BY platform_id, indicator, window, part
 )
 ORDER BY platform_id, indicator, window, part

@@ -52,7 +52,7 @@ def _time_series(panel: Panel) -> Any:
             ],
         )
     if panel.limit:
-        style = common.GraphThresholdsStyleConfig().mode(c.GraphTresholdsStyleMode.DASHED)
+        style = common.GraphThresholdsStyleConfig().mode(c.GraphThresholdsStyleMode.DASHED)
         made.thresholds_style(style)
     return made
 
@@ -79,7 +79,10 @@ def _states(_: Panel) -> Any:
 def _heat(panel: Panel) -> Any:
     scale = heatmap.HeatmapColorOptions().mode(h.HeatmapColorMode.SCHEME).scheme("Cividis")
     # Cividis is made to look the same to people with and without colour blindness.
-    made = heatmap.Panel().calculate(False).color(scale.steps(32)).cell_gap(1).show_tooltip()
+    if panel.minimum is not None and panel.maximum is not None:
+        scale.min(panel.minimum).max(panel.maximum)
+    made = heatmap.Panel().calculate(False).color(scale.steps(32)).cell_gap(1)
+    made.mode(c.TooltipDisplayMode.SINGLE)
     made.cell_values(heatmap.CellValues().unit(panel.unit)).show_legend()
     # Grafana leaves zeros out unless told otherwise, and then they look like unknown.
     made.filter_values(heatmap.FilterValueRange().le(-1))

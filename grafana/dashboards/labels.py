@@ -46,6 +46,14 @@ TELEMETRY: Final = (
 )
 
 
+#: Patterns of the words that say whether all is well: they keep their words and get a colour.
+STATUS: Final = (
+    Label("/^▲/", Text("", ""), VERMILLION),
+    Label("/^◆/", Text("", ""), ORANGE),
+    Label("/^●/", Text("", ""), GREEN),
+    Label("/^○/", Text("", ""), GREY),
+)
+
 #: States of a timeline; the number is what the query gives.
 SOURCE_STATES: Final = (
     Label("0", Text("● 完整", "● Complete"), GREEN),
@@ -92,6 +100,23 @@ RULES: Final = {
     "F11": ("数据缺口", "Telemetry gap"),
     "F12": ("重复发生", "Repeat offence"),
 }
+#: Windows of the long indicators, and the parts that are no scenario.
+WINDOWS: Final = (
+    Label("session", Text("整场", "session")),
+    Label("5m", Text("5 分钟", "5 min")),
+    Label("15m", Text("15 分钟", "15 min")),
+    Label("1h", Text("1 小时", "1 h")),
+    Label("24h", Text("24 小时", "24 h")),
+    Label("1d", Text("1 天", "1 day")),
+    Label("7d", Text("7 天", "7 days")),
+    Label("30d", Text("30 天", "30 days")),
+)
+PARTS: Final = (
+    Label("p50", Text("中位数", "median")),
+    Label("p90", Text("90 分位", "p90")),
+    Label("p95", Text("95 分位", "p95")),
+    Label("p99", Text("99 分位", "p99")),
+)
 YES_NO: Final = (Label("1", Text("是", "Yes")), Label("0", Text("否", "No")))
 
 
@@ -161,7 +186,7 @@ FLAG_FIELDS: Final = (
     Field("entity_type", Text("对象", "Level"), width=76, labels=ENTITY_TYPES),
     Field("entity", Text("编号", "Entity"), width=112, link=TO_FLAGS),
     Field("observed", Text("实际", "Observed"), unit="none", decimals=0, width=76),
-    Field("expected", Text("预期", "Expected"), unit="none", decimals=1, width=76),
+    Field("expected", Text("预期", "Expected"), unit="none", decimals=2, width=76),
     Field("sentence", Text("说明", "What happened"), wrap=True),
     Field("flag_id", Text("标记编号", "Flag id"), hidden=True),
 )

@@ -18,7 +18,10 @@ Kind = Literal["stat", "timeseries", "table", "barchart", "state-timeline", "hea
 
 @dataclass(frozen=True)
 class Label:
-    """What a code shows as. The text carries a shape where the colour carries a meaning."""
+    """What a code shows as. The text carries a shape where the colour carries a meaning.
+
+    A code between slashes is a pattern: what fits it keeps its own words and gets the colour.
+    """
 
     code: str
     text: Text
@@ -67,7 +70,7 @@ class Prom:
     """A query to Prometheus and the name of its lines, with {{label}}."""
 
     expr: str
-    legend: str
+    legend: Text
     instant: bool = False
 
 

@@ -139,9 +139,11 @@ def heat(
     query: Text,
     *,
     decimals: int | None = None,
+    minimum: float | None = None,
+    maximum: float | None = None,
     interval: str = "5m",
 ) -> Panel:
-    """Columns `time`, `name` and `value`: a row of cells a name."""
+    """Columns `time`, `name` and `value`: a row of cells a name, coloured between the two ends."""
     return Panel(
         id=panel_id,
         kind="heatmap",
@@ -150,6 +152,8 @@ def heat(
         unit=unit,
         sql=query,
         decimals=decimals,
+        minimum=minimum,
+        maximum=maximum,
         series="name",
         interval=interval,
     )

@@ -82,7 +82,7 @@ def _panel(panel: Panel, lang: Lang) -> Any:
         made.min(panel.minimum)
     if panel.maximum is not None:
         made.max(panel.maximum)
-    made.mappings([_mapping(panel.labels, lang)] if panel.labels else [])
+    made.mappings(_mappings(panel.labels, lang))
     for field in panel.fields:
         made.override_by_name(field.name, _properties(field, lang))
     for target in targets(panel, lang):
@@ -96,6 +96,20 @@ def _thresholds(panel: Panel) -> sdk.ThresholdsConfig:
     if not steps or steps[0].value is not None:
         steps.insert(0, base)
     return sdk.ThresholdsConfig().mode(models.ThresholdsMode.ABSOLUTE).steps(steps)
+
+
+def _mappings(labels: tuple[Label, ...], lang: Lang) -> list[models.ValueMap | models.RegexMap]:
+    """Codes as one mapping, and each pattern as one of its own."""
+    codes = tuple(label for label in labels if not label.code.startswith("/"))
+    patterns = [_pattern(n, one) for n, one in enumerate(labels) if one.code.startswith("/")]
+    return [*([_mapping(codes, lang)] if codes else []), *patterns]
+
+
+def _pattern(index: int, label: Label) -> models.RegexMap:
+    colored = models.ValueMappingResult(color=label.color, index=index)
+    return models.RegexMap(
+        options=models.DashboardRegexMapOptions(pattern=label.code, result=colored)
+    )
 
 
 def _mapping(labels: tuple[Label, ...], lang: Lang) -> models.ValueMap:
@@ -120,7 +134,7 @@ def _properties(field: Field, lang: Lang) -> list[models.DynamicConfigValue]:
         "unit": field.unit,
         "decimals": field.decimals,
         "custom.width": field.width,
-        "mappings": [_mapping(field.labels, lang)] if field.labels else None,
+        "mappings": _mappings(field.labels, lang) or None,
         "custom.cellOptions": cell,
         "custom.hidden": field.hidden or None,
         "color": fixed,
@@ -161,7 +175,8 @@ def _variable(variable: Variable, lang: Lang) -> Any:
         made.options([every, *options] if variable.all else options)
     if variable.all:
         made.current(every)
-    return made.label(label).multi(False).include_all(variable.all)
+    # Only what is listed: a value that somebody types would reach the query.
+    return made.label(label).multi(False).include_all(variable.all).allow_custom_value(False)
 
 
 def _annotation(annotation: Annotation, lang: Lang) -> sdk.AnnotationQuery:

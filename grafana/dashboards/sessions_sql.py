@@ -6,7 +6,6 @@ from __future__ import annotations
 
 from typing import Final
 
-from grafana.dashboards.flags_sql import chosen
 from grafana.dashboards.sql import CLOSED, TIME, WHO, ZONE, cells, indent, named
 from grafana.dashboards.steps_sql import BY_HOUR, newest, sessions
 from grafana.dashboards.steps_sql import cells as all_cells
@@ -211,17 +210,21 @@ LIMIT 200"""
 
 def session_flags(sentence: str) -> str:
     """Flags of the session, its merchant and its streamer."""
-    own = f"""onset <= $__toTime AND entity IN (
-    SELECT arrayJoin([session_id, merchant_pid, streamer_pid])
-    FROM v_sessions WHERE {SESSION}
-  )"""
     return f"""SELECT grade, state, onset, entity_type, entity, observed, expected,
     {sentence} AS sentence, flag_id
 FROM v_flags
-WHERE onset <= $__toTime
-  AND {chosen(own, newest=50)}
-ORDER BY onset DESC, flag_id
-LIMIT 50"""
+WHERE (onset, flag_id) IN (
+    SELECT onset, flag_id
+    FROM v_flag_entities
+    WHERE onset <= $__toTime AND entity IN (
+        SELECT arrayJoin([session_id, merchant_pid, streamer_pid])
+        FROM v_sessions WHERE {SESSION}
+      )
+    GROUP BY onset, flag_id
+    ORDER BY onset DESC, flag_id
+    LIMIT 50
+  )
+ORDER BY onset DESC, flag_id"""
 
 
 #: Sessions to choose from: those with complaints first, then the most watched.

@@ -46,7 +46,12 @@ def targets(panel: Panel, lang: Lang) -> list[builder.Builder[variants.Dataquery
         return [ClickHouseQuery(panel.sql.of(lang), over_time=panel.over_time)]
     made: list[builder.Builder[variants.Dataquery]] = []
     for ref_id, query in zip("ABCDEF", panel.prom, strict=False):
-        one = prometheus.Dataquery().ref_id(ref_id).expr(query.expr).legend_format(query.legend)
+        one = (
+            prometheus.Dataquery()
+            .ref_id(ref_id)
+            .expr(query.expr)
+            .legend_format(query.legend.of(lang))
+        )
         one.datasource(PROMETHEUS)
         made.append(one.instant() if query.instant else one.range())
     return made

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from grafana.dashboards import flags_sql, labels, sql
+from grafana.dashboards import flags_sql, labels, sql, status_sql
 from grafana.dashboards.model import Field, Panel, Step
 from grafana.dashboards.panels import number
-from grafana.dashboards.text import Text, both
+from grafana.dashboards.text import Text, both, each
 
 _CLOSED: Final = Text(
     "取最近一个已关闭的分钟；尚无已关闭的分钟时显示暂定值并注明。",
@@ -117,7 +117,7 @@ def open_flags(panel_id: int) -> Panel:
     return Panel(
         id=panel_id,
         kind="stat",
-        title=Text("进行中的预警", "Open flags"),
+        title=Text("未解除的标记", "Open flags"),
         description=Text(
             "到所选时段末尾仍未解除的预警标记，按等级。",
             "Flags not cleared by the end of the range, by grade.",
@@ -125,4 +125,24 @@ def open_flags(panel_id: int) -> Panel:
         unit="locale",
         sql=both(flags_sql.OPEN_FLAGS),
         fields=tuple(Field(g.code, g.text, color=g.color) for g in labels.GRADES),
+    )
+
+
+def status(panel_id: int) -> Panel:
+    """Whether all is well, in one line: what a room sees first."""
+    return Panel(
+        id=panel_id,
+        kind="stat",
+        title=Text("总体状况", "Is all well?"),
+        description=Text(
+            "所选时段末尾的最坏情况。▲：有未解除的严重级标记，或有数据来源静默；◆：有升高级标记、"
+            "缺批，或完整率低于 99%；●：以上均无；○：没有完整的数据，未知。不代表违法认定。",
+            "The worst that is true at the end of the range. ▲: a critical flag is open or a "
+            "source is silent; ◆: a raised flag, missing batches, or completeness under 99%; ●: "
+            "none of these; ○: nothing complete came, unknown. Never a finding of wrongdoing.",
+        ),
+        unit="none",
+        sql=each(status_sql.status),
+        pick="/^status$/",
+        labels=labels.STATUS,
     )

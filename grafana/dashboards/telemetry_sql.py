@@ -10,6 +10,31 @@ from grafana.dashboards.sql import CLOSED, PLATFORM, TIME, cells, indent
 from grafana.dashboards.steps_sql import BY_HOUR
 from grafana.dashboards.steps_sql import cells as all_cells
 
+_LANE: Final = "platform_id, source, topic, kafka_partition, epoch"
+_LATELY: Final = "toStartOfHour($__toTime - INTERVAL 1 HOUR)"
+
+
+def _totals(condition: str) -> str:
+    return f"""SELECT {_LANE}, minute, batches, gaps, rows, late_rows, refused, duplicates,
+    watermark
+FROM v_completeness
+WHERE {condition}
+  AND {PLATFORM}"""
+
+
+# The newest totals of a day are in the last hour or two, save those of lanes that were silent in
+# the whole hour before: only of these is the day read.
+_DAY: Final = f"""{_totals(f"minute >= {_LATELY} AND minute <= $__toTime")}
+UNION ALL
+{_totals(f"minute >= $__toTime - INTERVAL 1 DAY AND minute < {_LATELY}")}
+  AND ({_LANE}) IN (
+    SELECT {_LANE}
+    FROM v_completeness_lanes
+    WHERE hour >= toStartOfHour($__toTime - INTERVAL 1 DAY) AND hour <= $__toTime
+    GROUP BY {_LANE}
+    HAVING countIf(hour = {_LATELY}) = 0
+  )"""
+
 # Running totals: the newest of each partition and epoch, then summed. Looks a day back from
 # the end of the range, not only into it, so that a source gone silent stays in the list.
 SOURCES: Final = f"""SELECT platform_id, source,
@@ -34,9 +59,9 @@ FROM (
                 argMax(refused, minute) AS e_refused,
                 argMax(duplicates, minute) AS e_duplicates,
                 argMax(watermark, minute) AS e_watermark
-            FROM v_completeness
-            WHERE minute >= $__toTime - INTERVAL 1 DAY AND minute <= $__toTime
-              AND {PLATFORM}
+            FROM (
+{indent(_DAY, 16)}
+            )
             GROUP BY platform_id, source, topic, kafka_partition, epoch
         )
         GROUP BY platform_id, source, topic, kafka_partition
@@ -133,7 +158,7 @@ SELECT
     if(heard = 1, countIf(grade_rank >= 2) / days, NULL) AS raised_per_day,
     if(heard = 1, countIf(grade_rank >= 3) / days, NULL) AS critical_per_day,
     if(heard = 1, countIf(grade_rank >= 1) / days, NULL) AS watch_per_day
-FROM v_flags
+FROM v_flag_keys
 WHERE rule = 'F01' AND onset >= $__toTime - toIntervalSecond(days * 86400) AND onset <= $__toTime
   AND {PLATFORM}"""
 

@@ -33,6 +33,7 @@ from grafana.screen.warehouse import Warehouse
 from pipelines.accounts.book import Accounts, load
 from pipelines.accounts.proof import Proofs
 from pipelines.api.audit import Audit
+from pipelines.core.ledger.roles import Actor
 from pipelines.topics import AUDIT_TOPIC
 
 _STATIC: Final = Path(__file__).parent / "static"
@@ -67,8 +68,10 @@ class Routes:
     async def page(self, _: Request) -> Response:
         return FileResponse(_STATIC / "index.html")
 
-    async def dashboards(self, _: Request) -> Response:
-        return JSONResponse({"dashboards": self._library.listing()})
+    async def dashboards(self, request: Request) -> Response:
+        actor: Actor | None = getattr(request.state, "actor", None)
+        account = actor.account if actor else None
+        return JSONResponse({"dashboards": self._library.listing(), "account": account})
 
     async def dashboard(self, request: Request) -> Response:
         lang = language(request.query_params.get("lang", "zh"))

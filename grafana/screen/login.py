@@ -13,7 +13,7 @@ from collections.abc import Callable
 from html import escape
 from http.cookies import SimpleCookie
 from typing import Final
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, urlsplit
 
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
@@ -30,6 +30,7 @@ COOKIE: Final = "livewatch_screen"
 _OPEN: Final = ("/static/css/", "/static/icon.svg", "/healthz", "/readyz", "/login")
 #: What the page is made of; it says nothing of what is looked at.
 _PARTS: Final = "/static/"
+_FORMS: Final = ("/login", "/logout")
 _LONGEST_BODY: Final = 4_096
 # Ten wrong tries, then one every ten seconds, for each address and for each name.
 _RATE, _BURST = 0.1, 10.0
@@ -47,6 +48,7 @@ class Login:
     ) -> None:
         self._app, self._proofs, self._clock, self._records = app, proofs, clock, records
         self._failures = Limits(_RATE, _BURST)
+        self._one = asyncio.Lock()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -67,6 +69,8 @@ class Login:
     async def _answer(self, request: Request) -> Response | None:
         """What to say instead of the page; None lets the request through."""
         path, method = request.url.path, request.method
+        if method == "POST" and path in _FORMS and _foreign(request):
+            return HTMLResponse(form("foreign"), status_code=403)
         if path == "/login" and method == "POST":
             return await self._enter(request)
         if path == "/logout" and method == "POST":
@@ -91,14 +95,19 @@ class Login:
         name, password = (fields.get(k, [""])[0] for k in ("account", "password"))
         address = request.client.host if request.client else "local"
         keys = (f"name {name}", f"address {address}")
-        if any(self._failures.spent(key, self._clock()) for key in keys):
-            return HTMLResponse(form("often"), status_code=429)
-        actor = await asyncio.to_thread(self._proofs.check_password, name, password)
+        # One after another: of a hundred at once each would find the bucket still full.
+        async with self._one:
+            if any(self._failures.spent(key, self._clock()) for key in keys):
+                return HTMLResponse(form("often"), status_code=429)
+            actor = await asyncio.to_thread(self._proofs.check_password, name, password)
+            if actor is None:
+                for key in keys:
+                    self._failures.wait(key, self._clock())
+                return HTMLResponse(form("wrong"), status_code=401)
+        return self._entered(request, actor)
+
+    def _entered(self, request: Request, actor: Actor) -> Response:
         request.state.actor = actor
-        if actor is None:
-            for key in keys:
-                self._failures.wait(key, self._clock())
-            return HTMLResponse(form("wrong"), status_code=401)
         if not sees_all(actor):
             return HTMLResponse(form("part"), status_code=403)
         answer = RedirectResponse("/", status_code=303)
@@ -124,6 +133,18 @@ def sees_all(actor: Actor) -> bool:
     return PERMISSIONS[actor.role].scope.all
 
 
+def _foreign(request: Request) -> bool:
+    """Whether another site's page sent the form: it could log somebody in as somebody else.
+
+    Browsers say where a form comes from by Sec-Fetch-Site, or, without TLS, by Origin alone.
+    """
+    site = request.headers.get("sec-fetch-site")
+    if site is not None:
+        return site not in ("same-origin", "none")
+    origin = request.headers.get("origin")
+    return origin is not None and urlsplit(origin).netloc != request.headers.get("host")
+
+
 def _secret(request: Request) -> str:
     found = SimpleCookie(request.headers.get("cookie", "")).get(COOKIE)
     return found.value if found else ""
@@ -133,6 +154,7 @@ _SAID: Final = {
     "": ("", ""),
     "wrong": ("账号或密码不对。", "The account or the password is wrong."),
     "often": ("尝试过多，请稍后再试。", "Too many tries; wait a little."),
+    "foreign": ("请在本页登录。", "Log in on this page."),
     "part": (
         "该账号只可查看部分数据：请使用接口，或本单位的 Grafana。",
         "This account may see a part only: use the API, or your own organisation's Grafana.",

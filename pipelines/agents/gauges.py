@@ -30,8 +30,8 @@ def signs(worker: Worker, now_s: float) -> Signs:
         folded=worker.folded,
         checkpoint_at=time.monotonic() - max(ages) if ages else None,
         kafka_at=worker.ends.answered_at,
-        warehouse_away=worker.warehouse.failing,
-        crowded=worker.raw.pending_rows > worker.settings.max_pending_rows,
+        warehouse_away=worker.outlet.warehouse.failing,
+        crowded=worker.outlet.raw.pending_rows > worker.settings.max_pending_rows,
         generation=worker.outlet.generation(),
         rebalancing=worker.app.rebalancing,
         loading=sum(worker.owned.get(key) is None for key, n in unread.items() if n),
@@ -50,7 +50,7 @@ def measure(worker: Worker, now_s: float) -> None:
     for stage in ("fold", "rollup"):
         count = sum(one.stage.name == stage for one in worker.owned.values())
         instruments.partitions.labels(stage).set(count)
-    instruments.pending_rows.set(worker.raw.pending_rows)
+    instruments.pending_rows.set(worker.outlet.raw.pending_rows)
     instruments.generation.set(worker.outlet.generation())
     instruments.live.set(worker.health.stuck(now) is None)
     instruments.progress_age.set(worker.health.standstill(now))

@@ -104,9 +104,9 @@ class Owned:
         partition = Partition(number, generation, stage, store, worker.outlet)
         tps = {topic: TP(topic, number) for topic in stage.topics}
         # What must not come back has to be known before anything is restored.
-        stage.erased = await erasures(worker.warehouse)
+        stage.erased = await erasures(worker.outlet.warehouse)
         if isinstance(stage, RollupStage):
-            stage.overturned(await overturned(worker.warehouse))
+            stage.overturned(await overturned(worker.outlet.warehouse))
         if await self._unread_state(name, event):
             log.error("a partition was given out before its changelog was read, ending")
             os._exit(EX_TEMPFAIL)
@@ -120,7 +120,7 @@ class Owned:
                 await asyncio.to_thread(topic_ids, worker.settings.bootstrap, stage.topics),
             )
             if isinstance(stage, FoldStage):
-                stage.present = await present_batches(worker.warehouse, number, partition)
+                stage.present = await present_batches(worker.outlet.warehouse, number, partition)
             partition.check()
         except Moved:
             return

@@ -78,7 +78,6 @@ class Worker:
         self._season = seasonal(settings.season_file)
         self.app = make_app(settings, name, state_dir, http_port)
         self.outlet = WorkerOutlet(self.app, settings, self.instruments)
-        self.warehouse, self.raw = self.outlet.warehouse, self.outlet.raw
         self.ends = Ends(self.app)
         self.health = Health(health or HealthPolicy())
         self.intake = Intake(self.app, self.instruments, settings.mailbox_mb * 1_000_000)
@@ -91,7 +90,7 @@ class Worker:
             "rollup": state_table(self.app, ROLLUP_STATE, 1),
         }
         self.owned = Owned(self, {"fold": self._fold_stage, "rollup": self._rollup_stage}, tables)
-        follow_decisions(self.app, self.warehouse, self.owned)
+        follow_decisions(self.app, self.outlet.warehouse, self.owned)
         self._rounds = Rounds(self.app.add_future)
         self.app.finish = partial(self._rounds.end, FINISH_S)
         self._read("fold", telemetry)
@@ -156,7 +155,7 @@ class Worker:
             return False
         # While ClickHouse is behind memory stays bounded; complaints have some room of their own.
         room = self.settings.max_pending_rows * (5 if lane.rank == 0 else 4) // 4
-        return self.raw.pending_rows <= room
+        return self.outlet.raw.pending_rows <= room
 
     def _fold(self, event: Event) -> None:
         message = event.message
@@ -182,7 +181,7 @@ class Worker:
     async def _flush_raw(self) -> None:
         while not self.app.should_stop:
             await self.app.sleep(self.settings.flush_s)
-            await self.raw.flush()
+            await self.outlet.raw.flush()
 
     async def _commit_all(self) -> None:
         while not self.app.should_stop:

@@ -45,19 +45,20 @@ def annotations_of(record: FlagRecord) -> dict[str, str]:
 
 
 def posted(
-    rows: Iterable[tuple[str, int, str, str, int, int | None]], now_ms: int, hold_ms: int
+    rows: Iterable[tuple[str, int, str, str, int, int | None]],
 ) -> list[dict[str, Any]]:
     """`Outbox.alerts` as the body of a POST to /api/v2/alerts.
 
-    What is open ends `hold_ms` from now unless it is told again: should we be gone for longer,
-    Alertmanager must not call for ever for what nobody can clear.
+    What is open has no end: Alertmanager's `resolve_timeout` ends it, by its own clock, should we
+    be gone for so long. An end by our clock could lie in its past.
     """
-    return [
-        {
-            "labels": json.loads(labels),
-            "annotations": json.loads(annotations),
-            "startsAt": rfc3339(starts),
-            "endsAt": rfc3339(now_ms + hold_ms if ends is None else ends),
-        }
-        for _, _, labels, annotations, starts, ends in rows
-    ]
+    return [_posted(*row[2:]) for row in rows]
+
+
+def _posted(labels: str, annotations: str, starts: int, ends: int | None) -> dict[str, Any]:
+    alert = {
+        "labels": json.loads(labels),
+        "annotations": json.loads(annotations),
+        "startsAt": rfc3339(starts),
+    }
+    return alert if ends is None else alert | {"endsAt": rfc3339(ends)}

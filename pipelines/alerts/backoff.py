@@ -14,7 +14,13 @@ class Backoff:
     first_s: float = 1.0
     most_s: float = 300.0
     give_up_s: float = 86_400.0
-    """After so long an event becomes a dead letter of its receiver."""
+    """After so long, and `least` attempts, an event becomes a dead letter of its receiver."""
+    least: int = 8
+    """Time alone may have passed while we were away, or by a clock that was wrong."""
+
+    def gives_up(self, attempts: int, age_s: float) -> bool:
+        """Whether `attempts` that failed over `age_s` are enough."""
+        return attempts >= self.least and age_s > self.give_up_s
 
     def delay_s(self, attempts: int, rng: random.Random, asked_s: float | None = None) -> float:
         """At least half of the exponential step; `asked_s` is the receiver's own Retry-After."""

@@ -13,6 +13,7 @@ import structlog
 import typer
 from pydantic import ValidationError
 
+from pipelines.alerts import receivers
 from pipelines.alerts.errors import AlertsError
 from pipelines.alerts.outbox import Outbox
 from pipelines.alerts.settings import AlertSettings
@@ -150,6 +151,23 @@ def replay(
     since_ms = None if since is None else round(since.replace(tzinfo=UTC).timestamp() * 1000)
     count = _open(outbox).replay(round(time.time() * 1000), receiver, event, since_ms)
     typer.echo(f"{count} events are owed again")
+
+
+@alerts.command()
+def check(file: Annotated[Path, typer.Argument(help="The file of receivers.")]) -> None:
+    """Say whether a file of receivers can be used, or the first mistake.
+
+    livewatch alerts check receivers.yml
+    """
+    try:
+        found = receivers.load(file)
+    except AlertsError as error:
+        raise CommandError(str(error)) from None
+    for one in found:
+        desks = ", ".join(sorted(map(str, one.desks)))
+        secrets = len(one.keys())
+        signed = "" if secrets == 1 else f", {secrets} secrets"
+        typer.echo(f"{one.name}: {one.least.word} and above, to {desks}{signed}")
 
 
 @alerts.command("new-secret")

@@ -12,6 +12,7 @@ import structlog
 
 from pipelines.alerts import metrics, signature
 from pipelines.alerts.backoff import Backoff
+from pipelines.alerts.errors import AlertsError
 from pipelines.alerts.event import CONTENT_TYPE
 from pipelines.alerts.outbox import Delivery, Outbox
 from pipelines.alerts.receivers import Receiver
@@ -47,7 +48,7 @@ class Deliverer:
         self.wake = asyncio.Event()
         self._outbox, self._client = outbox, client
         self._backoff, self._timeout_s, self._rng = backoff, timeout_s, rng
-        self._key = receiver.key()
+        self._keys = receiver.keys()
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -59,7 +60,9 @@ class Deliverer:
     async def round(self) -> int:
         """Try what is due, a few at a time; returns how many."""
         now_ms = _now_ms()
-        due = self._outbox.due(self.receiver.name, now_ms, AT_ONCE)
+        longest_ms = round(self._backoff.most_s * 1000)
+        due = self._outbox.due(self.receiver.name, now_ms, AT_ONCE, longest_ms)
+        self._look_at_secrets()
         async with asyncio.TaskGroup() as group:
             for one in due:
                 group.create_task(self._one(one))
@@ -72,7 +75,8 @@ class Deliverer:
             self._outbox.delivered(one, now_ms)
             metrics.ATTEMPTS.labels(name, "delivered").inc()
             return
-        if answer.gone or now_ms - one.since_ms > self._backoff.give_up_s * 1000:
+        age_s = (now_ms - one.since_ms) / 1000
+        if answer.gone or self._backoff.gives_up(one.attempts + 1, age_s):
             self._outbox.buried(one, now_ms, answer.error)
             metrics.ATTEMPTS.labels(name, "dead").inc()
             log.error("dead letter", receiver=name, told=one.event_id, why=answer.error)
@@ -84,7 +88,7 @@ class Deliverer:
                     again_s=round(delay, 1))  # fmt: skip
 
     async def _tell(self, one: Delivery) -> Answer:
-        stamped = signature.headers(self._key, one.event_id, round(time.time()), one.body)
+        stamped = signature.headers(self._keys, one.event_id, round(time.time()), one.body)
         stamped["content-type"] = CONTENT_TYPE
         try:
             # The whole of it: a receiver may trickle bytes for as long as it likes.
@@ -98,6 +102,13 @@ class Deliverer:
             return Answer(f"no answer within {self._timeout_s:g} s")
         except httpx.HTTPError as error:
             return Answer(f"{type(error).__name__}: {error}"[:300])
+
+    def _look_at_secrets(self) -> None:
+        """As they are now: a secret is changed without a restart."""
+        try:
+            self._keys = self.receiver.keys()
+        except AlertsError as error:
+            log.error("secrets stay as they were", receiver=self.receiver.name, why=str(error))
 
     async def _sleep(self) -> None:
         at = self._outbox.next_due(self.receiver.name)

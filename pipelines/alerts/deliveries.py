@@ -8,7 +8,7 @@ from pathlib import Path
 
 import structlog
 
-from pipelines.alerts import receivers
+from pipelines.alerts import metrics, receivers
 from pipelines.alerts.deliver import Deliverer
 from pipelines.alerts.errors import AlertsError
 from pipelines.alerts.receivers import Receiver
@@ -66,8 +66,10 @@ class Deliveries:
         try:
             self.receivers[:] = receivers.load(self._file)
         except AlertsError as error:
+            metrics.WRONG.set(1)
             log.error("the file of receivers stays as it was", why=str(error))
             return
+        metrics.WRONG.set(0)
         log.info("receivers", names=[one.name for one in self.receivers])
 
     def _align(self) -> None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
+from msgspec import Meta
 
 SOURCE = "/livewatch/flags"
 CONTENT_TYPE = "application/cloudevents+json"
@@ -15,6 +16,12 @@ CLOUD = {"specversion": "1.0", "source": SOURCE, "datacontenttype": "application
 ENDS = frozenset({"cleared", "ended"})
 LINKS = frozenset({"attached", "detached"})
 """Another flag stands for this one, or does no more."""
+# What a header, a label or a time cannot carry would be met again at every start.
+Id = Annotated[str, Meta(pattern=r"^[!-~]{1,400}\Z")]
+Word = Annotated[str, Meta(pattern=r"^[a-z_]{1,30}\Z")]
+Platform = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.-]{0,64}\Z")]
+District = Annotated[str, Meta(pattern=r"^([0-9]{6})?\Z")]
+Time = Annotated[int, Meta(ge=0, lt=253_402_300_800_000)]
 
 
 class FlagRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -23,21 +30,21 @@ class FlagRecord(msgspec.Struct, frozen=True, kw_only=True):
     Times are ms since the epoch; `decided_at` is by the clock, the others are event time.
     """
 
-    flag_id: str
-    event: str
-    grade: str
+    flag_id: Id
+    event: Word
+    grade: Word
     rule: str
     entity_type: str
     entity: str
-    platform_id: str
-    onset: int
-    event_time: int
-    decided_at: int
+    platform_id: Platform
+    onset: Time
+    event_time: Time
+    decided_at: Time
     sentence_zh: str
     sentence_en: str
     category: str = ""
     parent_id: str = ""
-    district: str = ""
+    district: District = ""
 
     @property
     def id(self) -> str:
@@ -57,14 +64,14 @@ def decode(value: bytes | None) -> tuple[FlagRecord, dict[str, Any]]:
     return msgspec.convert(told, FlagRecord), told
 
 
-def cloud_event(record: FlagRecord, told: dict[str, Any], level: str) -> bytes:
+def cloud_event(record: FlagRecord, data: dict[str, Any]) -> bytes:
     """CloudEvents 1.0, structured JSON. Made once and kept, so that every telling is the same."""
     event = CLOUD | {
         "id": record.id,
         "type": f"livewatch.flag.{record.event}.v1",
         "subject": record.flag_id,
         "time": rfc3339(record.decided_at),
-        "data": told | {"level": level},
+        "data": data,
     }
     return json.dumps(event, ensure_ascii=False, separators=(",", ":")).encode()
 

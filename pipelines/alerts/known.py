@@ -12,7 +12,7 @@ from pipelines.core.ledger.lifecycle import FlagFile, Level
 
 _COLUMNS = (
     "flag_id", "rule", "grade", "entity_type", "entity", "platform_id", "category", "district",
-    "parent_id", "onset", "event_at", "opened_at", "over_at", "over_event_at",
+    "parent_id", "onset", "event_at", "opened_at", "over_at", "over_event_at", "decision",
 )  # fmt: skip
 _ALL = (*_COLUMNS, "level", "desks", "held")
 WATCH = "watch"

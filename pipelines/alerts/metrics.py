@@ -41,6 +41,10 @@ OLDEST = _gauge(
     "oldest_seconds", "age of the oldest event that a receiver has not taken, seconds", "receiver"
 )
 DEAD = _gauge("dead", "dead letters of a receiver, until they are replayed", "receiver")
+WRONG = _gauge(
+    "receivers_wrong",
+    "1 while the file of receivers has a mistake; the last good one stays in force",
+)
 POSTS = _counter("alertmanager_posts", "posts to Alertmanager: taken or failed", "outcome")
 ACTIVE = _gauge("active", "open alerts, told to Alertmanager again and again")
 UNTOLD = _gauge(

@@ -14,7 +14,7 @@ from __future__ import annotations
 import fcntl
 import os
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,7 +46,7 @@ CREATE TABLE IF NOT EXISTS flags (
   flag_id TEXT PRIMARY KEY, rule TEXT, grade TEXT, entity_type TEXT, entity TEXT,
   platform_id TEXT, category TEXT, district TEXT, parent_id TEXT, onset INTEGER,
   event_at INTEGER, opened_at INTEGER, over_at INTEGER, over_event_at INTEGER,
-  level INTEGER, desks TEXT, held TEXT);
+  level INTEGER, desks TEXT, held TEXT, decision TEXT NOT NULL DEFAULT '');
 CREATE INDEX IF NOT EXISTS platform_flags ON flags (platform_id, over_at);
 CREATE TABLE IF NOT EXISTS alerts (
   flag_id TEXT, level INTEGER, labels TEXT, annotations TEXT, starts_ms INTEGER,
@@ -95,6 +95,7 @@ class Outbox:
             self.sql.execute("PRAGMA synchronous=FULL")
             self.sql.executescript(_TABLES)
             self._check_version()
+            self._grow()
         except sqlite3.DatabaseError as error:
             self.close()
             raise AlertsError(f"{self.path}: {error}: move it away and start again") from None
@@ -135,16 +136,23 @@ class Outbox:
 
     # -- what is owed -------------------------------------------------------------------------
 
-    def due(self, receiver: str, now_ms: int, limit: int) -> list[Delivery]:
-        """Oldest first; of a flag only its first event that waits."""
+    def due(
+        self, receiver: str, now_ms: int, limit: int, longest_ms: int = DAY_MS
+    ) -> list[Delivery]:
+        """Oldest first; of a flag only its first event that waits.
+
+        Nothing waits longer than `longest_ms`: what is due later was written before the clock
+        stepped back. What was never tried is due by any clock.
+        """
         rows = self.sql.execute(
             "SELECT d.number, d.receiver, e.id, e.body, d.attempts, d.since_ms FROM deliveries d"
             " JOIN events e ON e.number = d.number"
-            " WHERE d.state = 'waiting' AND d.receiver = ? AND d.due_ms <= ? AND NOT EXISTS ("
+            " WHERE d.state = 'waiting' AND d.receiver = ? AND (d.attempts = 0"
+            " OR d.due_ms NOT BETWEEN ? AND ?) AND NOT EXISTS ("
             "  SELECT 1 FROM deliveries b WHERE b.state = 'waiting' AND b.receiver = d.receiver"
             "  AND b.flag_id = d.flag_id AND b.number < d.number)"
             " ORDER BY d.number LIMIT ?",
-            (receiver, now_ms, limit),
+            (receiver, now_ms + 1, now_ms + longest_ms, limit),
         )
         return [Delivery(*row) for row in rows]
 
@@ -202,7 +210,7 @@ class Outbox:
             (receiver, limit),
         ).fetchall()
 
-    def owed(self, receivers: Sequence[str] = ()) -> list[Owed]:
+    def owed(self, receivers: Iterable[str] = ()) -> list[Owed]:
         """How every receiver stands; `receivers` are named even where nothing was ever owed."""
         rows = self.sql.execute(
             "SELECT receiver, sum(state = 'waiting'), sum(state = 'dead'),"
@@ -253,6 +261,12 @@ class Outbox:
         """Alertmanager has taken the end of these (flag, level)."""
         with self.transaction() as sql:
             sql.executemany("UPDATE alerts SET told_end = 1 WHERE flag_id = ? AND level = ?", told)
+
+    def _grow(self) -> None:
+        """Columns that an outbox of an earlier program lacks; that program passes over them."""
+        with self.transaction() as sql:
+            if "decision" not in [row[1] for row in sql.execute("PRAGMA table_info(flags)")]:
+                sql.execute("ALTER TABLE flags ADD COLUMN decision TEXT NOT NULL DEFAULT ''")
 
     def _check_version(self) -> None:
         with self.transaction() as sql:

@@ -3,7 +3,7 @@
 receivers:
   - name: commission-duty
     url: https://duty.example.cn/livewatch
-    secret_file: commission.secret     # beside this file, or absolute
+    secret_file: commission.secret     # beside this file, or absolute; read again when it changes
     desks: [commission]
   - name: p01
     url: https://p01.example.cn/hook
@@ -25,7 +25,7 @@ from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
 
 from pipelines.alerts.errors import AlertsError
 from pipelines.alerts.routing import Desk
-from pipelines.alerts.signature import key_of
+from pipelines.alerts.signature import keys_of
 from pipelines.core.ledger.lifecycle import Level
 
 _NAME = r"^[a-z0-9][a-z0-9._-]{0,62}$"
@@ -57,10 +57,10 @@ class Receiver:
     desks: frozenset[Desk]
     least: Level = Level.NOTICE
 
-    def key(self) -> bytes:
-        """The secret's bytes. Raises AlertsError."""
+    def keys(self) -> tuple[bytes, ...]:
+        """Bytes of the secrets, one a line: two while one is being changed. Raises AlertsError."""
         try:
-            return key_of(self.key_file.read_text("utf-8"))
+            return keys_of(self.key_file.read_text("utf-8"))
         except (OSError, UnicodeDecodeError) as error:
             raise AlertsError(f"{self.key_file}: cannot be read: {error}") from None
         except ValueError as error:
@@ -88,7 +88,7 @@ def load(path: Path) -> list[Receiver]:
             raise AlertsError(f"{path}: {name}: is there twice")
     made = [_receiver(path, one) for one in told.receivers]
     for receiver in made:
-        receiver.key()
+        receiver.keys()
     return made
 
 

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import random
 import signal
+import socket
 import time
 from collections.abc import Coroutine
 from functools import partial
@@ -28,11 +29,13 @@ from pipelines.alerts.deliveries import Deliveries
 from pipelines.alerts.errors import AlertsError
 from pipelines.alerts.intake import Intake, LevelIntake
 from pipelines.alerts.levels import LevelTaker
+from pipelines.alerts.message import Message
 from pipelines.alerts.notify import Notifier
 from pipelines.alerts.outbox import Outbox
 from pipelines.alerts.receivers import Receiver
 from pipelines.alerts.routing import ByPolicy
 from pipelines.alerts.settings import AlertSettings
+from pipelines.alerts.standing import measure
 from pipelines.alerts.take import Taker
 from pipelines.policy import load as policies
 
@@ -56,19 +59,23 @@ class Service:
         now_ms = round(time.time() * 1000)
         begin = self.outbox.fact("deliver_from_ms", now_ms - round(settings.history_h * 3_600_000))
         # No proxy and no redirect: who receives stands in the file of receivers.
-        self._client = httpx.AsyncClient(trust_env=False, timeout=settings.timeout_s)
-        taker = Taker(self.outbox, known, routing, begin)
+        # No limit of connections: each deliverer has its own, and those that hang would take all.
+        self._client = httpx.AsyncClient(
+            trust_env=False, timeout=settings.timeout_s, limits=httpx.Limits()
+        )
+        message = Message(settings.link)
+        taker = Taker(self.outbox, known, routing, begin, message)
         self.intake = Intake(bootstrap, self.outbox, taker, self._wake)
-        levels = LevelTaker(self.outbox, known, begin)
+        levels = LevelTaker(self.outbox, known, begin, message)
         self.levels = LevelIntake(bootstrap, self.outbox, levels, self.intake)
         self._notifier: Notifier | None = None
         if settings.alertmanagers():
             self._notifier = Notifier(
                 self.outbox, settings.alertmanagers(), self._client,
-                resend_s=settings.resend_s, hold_s=settings.hold_s, timeout_s=settings.timeout_s,
+                resend_s=settings.resend_s, timeout_s=settings.timeout_s,
             )  # fmt: skip
 
-    async def run(self, pages: uvicorn.Server) -> None:
+    async def run(self, pages: uvicorn.Server, listening: socket.socket) -> None:
         """Until the server of the pages is asked to end, or a part fails."""
         work: list[Coroutine[Any, Any, None]] = [
             self.intake.run(),
@@ -78,7 +85,7 @@ class Service:
         ]
         if self._notifier:
             work.append(self._notifier.run())
-        serving = asyncio.create_task(pages.serve())
+        serving = asyncio.create_task(pages.serve(sockets=[listening]))
         tasks = [asyncio.create_task(one) for one in work]
         ended, _ = await asyncio.wait([serving, *tasks], return_when=asyncio.FIRST_COMPLETED)
         pages.should_exit = True
@@ -108,12 +115,7 @@ class Service:
         forget_at = 0.0
         while True:
             now = time.time()
-            names = [receiver.name for receiver in self._deliveries.receivers]
-            for one in self.outbox.owed(names):
-                age = 0.0 if one.oldest_ms is None else max(0.0, now - one.oldest_ms / 1000)
-                metrics.WAITING.labels(one.receiver).set(one.waiting)
-                metrics.DEAD.labels(one.receiver).set(one.dead)
-                metrics.OLDEST.labels(one.receiver).set(age)
+            measure(self.outbox, [one.name for one in self._deliveries.receivers], now)
             if now >= forget_at:
                 self.outbox.forget(round(now * 1000))
                 forget_at = now + _FORGET_S
@@ -131,12 +133,20 @@ def serve(
     )  # fmt: skip
     before = signal.signal(signal.SIGTERM, signal.SIG_IGN)
     try:
-        with contextlib.suppress(KeyboardInterrupt):
-            asyncio.run(service.run(uvicorn.Server(config)))
-    except SystemExit:  # how uvicorn says that the port is taken
-        raise AlertsError(f"--http-port: cannot listen on {host}:{port}") from None
+        with contextlib.suppress(KeyboardInterrupt), _listening(host, port) as listening:
+            asyncio.run(service.run(uvicorn.Server(config), listening))
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    """Bound here: the server would end with a stack trace where the port is taken."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family)
+    except OSError as error:
+        why = error.strerror or str(error)
+        raise AlertsError(f"--http-port: cannot listen on {host}:{port}: {why}") from None
 
 
 def _pages(service: Service) -> Starlette:

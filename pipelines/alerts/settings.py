@@ -20,10 +20,8 @@ class AlertSettings(BaseSettings):
     outbox: Path = Field(Path(".livewatch/state/alerts"), description="directory of the outbox")
     receivers: Path | None = Field(None, description="file of webhooks, YAML; none: no webhooks")
     alertmanager: str = Field("", description="http(s)://host:port[,...] of Alertmanager; or none")
+    link: str = Field("", description="http(s)://host of the API as people reach it; or none")
     resend_s: float = Field(60.0, ge=0.2, le=600, description="open alerts are told this often")
-    hold_s: float = Field(
-        600.0, ge=5, le=86_400, description="Alertmanager keeps an alert for so long without us"
-    )
     timeout_s: float = Field(10.0, gt=0, le=120, description="a receiver must answer within")
     first_retry_s: float = Field(1.0, gt=0, le=3600, description="the first retry waits about so")
     most_retry_s: float = Field(300.0, gt=0, le=86_400, description="and later ones at most")
@@ -40,6 +38,14 @@ class AlertSettings(BaseSettings):
             if parts.scheme not in ("http", "https") or not parts.hostname:
                 raise ValueError("must be http://host:port, or several with commas between")
         return value
+
+    @field_validator("link")
+    @classmethod
+    def _address(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if value and (parts.scheme not in ("http", "https") or not parts.hostname):
+            raise ValueError("must be https://host, or https://host/path")
+        return value.rstrip("/")
 
     def alertmanagers(self) -> list[str]:
         return [one.rstrip("/") for one in self.alertmanager.split(",") if one]

@@ -10,7 +10,7 @@ import base64
 import binascii
 import hmac
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from hashlib import sha256
 
 PREFIX = "whsec_"
@@ -34,18 +34,23 @@ def key_of(secret: str) -> bytes:
     return key
 
 
+def keys_of(text: str) -> tuple[bytes, ...]:
+    """Secrets one a line, at least one. Raises ValueError."""
+    return tuple(key_of(line) for line in text.split() or [""])
+
+
 def sign(key: bytes, event_id: str, at_s: int, body: bytes) -> str:
     """The signature of one telling, as it stands in the header."""
     mac = hmac.new(key, f"{event_id}.{at_s}.".encode() + body, sha256)
     return "v1," + base64.b64encode(mac.digest()).decode()
 
 
-def headers(key: bytes, event_id: str, at_s: int, body: bytes) -> dict[str, str]:
-    """The three headers of a signed webhook."""
+def headers(keys: Sequence[bytes], event_id: str, at_s: int, body: bytes) -> dict[str, str]:
+    """The three headers of a signed webhook; a signature by each of `keys`."""
     return {
         "webhook-id": event_id,
         "webhook-timestamp": str(at_s),
-        "webhook-signature": sign(key, event_id, at_s, body),
+        "webhook-signature": " ".join(sign(key, event_id, at_s, body) for key in keys),
     }
 
 

@@ -10,9 +10,10 @@ from dataclasses import dataclass, field
 from pipelines.alerts.alertmanager import annotations_of, labels_of
 from pipelines.alerts.event import FlagRecord, cloud_event, decode
 from pipelines.alerts.known import Known, advanced, known, others, remember
+from pipelines.alerts.message import Message
 from pipelines.alerts.outbox import Outbox
 from pipelines.alerts.receivers import Receiver
-from pipelines.alerts.routing import Desk, Route, Routing
+from pipelines.alerts.routing import Route, Routing
 from pipelines.core.kin import same_event
 from pipelines.core.ledger.lifecycle import FlagFile, Level
 
@@ -49,9 +50,11 @@ class Taker:
         receivers: Sequence[Receiver],
         routing: Routing,
         deliver_from_ms: int,
+        message: Message | None = None,
     ) -> None:
         self._outbox, self._receivers, self._routing = outbox, receivers, routing
         self._from_ms = deliver_from_ms
+        self._message = message or Message()
 
     def take(self, records: Sequence[Incoming], topic_id: str, now_ms: int) -> Taken:
         """On return everything is on disk. Raises sqlite3.Error: then nothing is."""
@@ -81,7 +84,8 @@ class Taker:
         before = known(sql, record)
         file = advanced(before.file, record)
         route = self._route(sql, record, file, before, one.broker_ms)
-        body = cloud_event(record, told, route.level.word)
+        message = self._message.of(record.flag_id, record.event, route.level)
+        body = cloud_event(record, told | {"level": route.level.word} | message)
         number = sql.execute(
             "INSERT INTO events (id, flag_id, level, why, taken_ms, body) VALUES (?,?,?,?,?,?)",
             (record.id, record.flag_id, route.level, route.why, now_ms, body),
@@ -90,7 +94,8 @@ class Taker:
         remember(sql, file, route, route.desks | before.desks)
         if route.level is not Level.NONE:
             taken.owed += self._owe(sql, number or 0, record, route, now_ms)
-            taken.alerts += _alert(sql, record, route.level, route.desks)
+            annotations = annotations_of(record) | message
+            taken.alerts += _alert(sql, record, route, annotations, now_ms)
 
     def _route(
         self,
@@ -103,6 +108,8 @@ class Taker:
         """An end goes to whoever was told of the flag, everything else to where it belongs."""
         if broker_ms < self._from_ms:
             return Route(Level.NONE, why="from before the alerts were set up")
+        if before.file.decision and not record.ends:
+            return Route(Level.NONE, why=before.file.decision.lower())
         if record.ends:
             why = "" if file.level else "was told to nobody"
             return Route(file.level, before.desks, why)
@@ -125,19 +132,24 @@ class Taker:
 
 
 def _alert(
-    sql: sqlite3.Connection, record: FlagRecord, level: Level, desks: frozenset[Desk]
+    sql: sqlite3.Connection,
+    record: FlagRecord,
+    route: Route,
+    annotations: dict[str, str],
+    now_ms: int,
 ) -> int:
-    """Alertmanager is told of the flag at its level, and of the end of all its levels."""
+    """Alertmanager is told of the flag at its level, and of the end of all its levels; at no time
+    of the future, should the worker's clock be ahead of ours."""
+    at, said = min(record.decided_at, now_ms), json.dumps(annotations, ensure_ascii=False)
     if record.ends:
         return sql.execute(
-            "UPDATE alerts SET ends_ms = max(starts_ms + 1, ?) WHERE flag_id = ?"
-            " AND ends_ms IS NULL",
-            (record.decided_at, record.flag_id),
+            "UPDATE alerts SET ends_ms = max(starts_ms + 1, ?), annotations = ?"
+            " WHERE flag_id = ? AND ends_ms IS NULL",
+            (at, said, record.flag_id),
         ).rowcount
-    labels = json.dumps(labels_of(record, level, desks), ensure_ascii=False)
-    annotations = json.dumps(annotations_of(record), ensure_ascii=False)
+    labels = json.dumps(labels_of(record, route.level, route.desks), ensure_ascii=False)
     return sql.execute(
         "INSERT INTO alerts (flag_id, level, labels, annotations, starts_ms) VALUES (?,?,?,?,?)"
         " ON CONFLICT DO UPDATE SET annotations = excluded.annotations",
-        (record.flag_id, level, labels, annotations, record.decided_at),
+        (record.flag_id, route.level, labels, said, at),
     ).rowcount

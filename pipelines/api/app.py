@@ -6,7 +6,7 @@ import time
 from collections.abc import Awaitable, Callable
 
 import structlog
-from fastapi import APIRouter, FastAPI, Request, Response
+from fastapi import APIRouter, Depends, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, PlainTextResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
@@ -14,8 +14,9 @@ from starlette.exceptions import HTTPException
 
 from pipelines.api import flags, metrics, session, sharing
 from pipelines.api.audit import Access, UnauditedError
-from pipelines.api.errors import ApiError
+from pipelines.api.errors import RESPONSES, ApiError
 from pipelines.api.identity import client_of, too_fast
+from pipelines.api.query import only_listed
 from pipelines.api.state import Api
 
 log = structlog.get_logger("livewatch.api")
@@ -35,7 +36,7 @@ def create(api: Api) -> FastAPI:
     app = FastAPI(title="livewatch", version="1", description=_DESCRIPTION, redoc_url=None)
     app.state.api = api
     for router in ROUTERS:
-        app.include_router(router)
+        app.include_router(router, dependencies=[Depends(only_listed)], responses=RESPONSES)
     _pages(app, api)
     _errors(app)
 

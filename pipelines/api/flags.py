@@ -9,12 +9,14 @@ from itertools import islice
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Header, Query
-from fastapi.responses import HTMLResponse
+from fastapi.responses import HTMLResponse, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from pipelines.api.errors import ApiError
 from pipelines.api.identity import Allowed
+from pipelines.api.query import rows
 from pipelines.api.state import Api, Parts, Recorded, WarehouseAwayError
+from pipelines.api.unchanged import UNCHANGED, IfNoneMatch, answer
 from pipelines.core.ledger.book import BrokenChainError
 from pipelines.core.ledger.entry import Kind
 from pipelines.core.ledger.lifecycle import FlagFile
@@ -54,7 +56,7 @@ class Decision(Reason):
     correction: str = Field("", max_length=500)
 
 
-@router.get("/flags")
+@router.get("/flags", responses=UNCHANGED)
 async def list_flags(
     api: Parts,
     actor: Seer,
@@ -66,7 +68,8 @@ async def list_flags(
     level: Annotated[str, Query(pattern=r"^(notice|warning|action)?$")] = "",
     before: Annotated[int | None, Query(ge=0, description="`next` of the page before.")] = None,
     limit: Annotated[int, Query(ge=1, le=500)] = 100,
-) -> dict[str, Any]:
+    etag: IfNoneMatch = None,
+) -> Response:
     """Flags that the account may see, the newest first. Figures are null where they are unknown."""
     chosen = Filter(state, rule, platform, level, district)
     await _caught_up(api)
@@ -74,11 +77,11 @@ async def list_flags(
     page = list(islice(newest_first(mine, chosen, before), limit + 1))
     more, page = len(page) > limit, page[:limit]
     figures = await _figures(api, [file.flag_id for file in page])
-    access.shown = len(page)
-    return {
+    body = {
         "flags": [as_json(file) | {"figures": figures.get(file.flag_id)} for file in page],
         "next": page[-1].first_seq if more else None,
     }
+    return answer(body, etag, access, len(page))
 
 
 @router.get("/flags/{flag_id:path}/entries")
@@ -105,10 +108,10 @@ async def show_evidence(
     file = await _file(api, actor, flag_id)
     access.asked_flag, access.shown = file.flag_id, 1
     entries = await _entries(api, file.flag_id)
-    columns = [str(row[0]) for row in await _rows(api, "DESCRIBE v_flag_events", {})]
-    rows = await _rows(api, events_sql(columns), {"f": file.flag_id})
-    events = [dict(zip(columns, row, strict=True)) for row in rows]
-    above = await _rows(api, WIDER, {"f": file.flag_id})
+    columns = [str(row[0]) for row in await rows(api, "DESCRIBE v_flag_events", {})]
+    found_rows = await rows(api, events_sql(columns), {"f": file.flag_id})
+    events = [dict(zip(columns, row, strict=True)) for row in found_rows]
+    above = await rows(api, WIDER, {"f": file.flag_id})
     wider = str(above[0][0]) if above else None
     found = await asyncio.to_thread(evidence, file, events, entries, api.now_ms(), wider)
     return HTMLResponse(page(found)) if format == "html" else found
@@ -169,13 +172,15 @@ async def clear(
     return await _ask(api, actor, access, _request(actor, key, flag_id, Kind.CLEARED, reason.why))
 
 
-@router.get("/flags/{flag_id:path}")
-async def show_flag(flag_id: FlagId, api: Parts, actor: Seer, access: Recorded) -> dict[str, Any]:
+@router.get("/flags/{flag_id:path}", responses=UNCHANGED)
+async def show_flag(
+    flag_id: FlagId, api: Parts, actor: Seer, access: Recorded, etag: IfNoneMatch = None
+) -> Response:
     """One flag: its file, and its figures where they are known."""
     file = await _file(api, actor, flag_id)
-    access.asked_flag, access.shown = file.flag_id, 1
+    access.asked_flag = file.flag_id
     figures = await _figures(api, [flag_id])
-    return as_json(file) | {"figures": figures.get(flag_id)}
+    return answer(as_json(file) | {"figures": figures.get(flag_id)}, etag, access, 1)
 
 
 @router.get("/ledger/head")
@@ -194,17 +199,10 @@ async def _entries(api: Api, flag_id: str) -> list[dict[str, Any]]:
         "SELECT seq, kind, toUnixTimestamp64Milli(at), actor, role, why, details, prev, hash "
         "FROM v_ledger WHERE flag_id = %(f)s ORDER BY seq"
     )
-    entries = [dict(zip(names, row, strict=True)) for row in await _rows(api, sql, {"f": flag_id})]
+    entries = [dict(zip(names, row, strict=True)) for row in await rows(api, sql, {"f": flag_id})]
     for entry in entries:
         entry["at"], entry["details"] = iso(entry["at"]), json.loads(entry["details"])
     return entries
-
-
-async def _rows(api: Api, sql: str, params: dict[str, Any]) -> list[tuple[Any, ...]]:
-    try:
-        return await api.query(sql, params)
-    except WarehouseAwayError:
-        raise ApiError(503, "warehouse", "ClickHouse does not answer: try again") from None
 
 
 async def _file(api: Api, actor: Actor, flag_id: str) -> FlagFile:
@@ -228,10 +226,10 @@ async def _figures(api: Api, flag_ids: list[str]) -> dict[str, dict[str, Any]]:
         return {}
     sql = f"SELECT flag_id, {', '.join(FIGURES)} FROM v_flags WHERE flag_id IN %(ids)s"  # noqa: S608
     try:
-        rows = await api.query(sql, {"ids": flag_ids})
-    except WarehouseAwayError:
+        found = await api.query(sql, {"ids": flag_ids})
+    except (WarehouseAwayError, TimeoutError):
         return {}
-    return {row[0]: dict(zip(FIGURES, row[1:], strict=True)) for row in rows}
+    return {row[0]: dict(zip(FIGURES, row[1:], strict=True)) for row in found}
 
 
 def _request(

@@ -24,8 +24,8 @@ from pipelines.api.state import Api, WarehouseAwayError
 from pipelines.core.ledger.roles import Actor, sees
 from pipelines.ledger.errors import LedgerError
 from pipelines.ledger.read import as_json, iso
-from pipelines.sharing.page import Span, items, query
-from pipelines.sharing.scope import Dataset, ForbiddenError, Rows, rows_of
+from pipelines.sharing.page import Span, cursor, items, query
+from pipelines.sharing.scope import Dataset, Rows, rows_of
 from pipelines.sharing.tables import INDICATORS
 
 Told = tuple[int | None, str, dict[str, Any] | None]
@@ -42,14 +42,14 @@ _open: Counter[str] = Counter()
 
 
 class News:
-    """What one stream has to tell."""
+    """What one stream has to tell. Raises ForbiddenError for figures that the role has none of."""
 
     def __init__(
         self, api: Api, actor: Actor, request: Request, access: Access, *, figures: bool
     ) -> None:
         self._api, self._actor, self._request = api, actor, request
         self._access = replace(access, access_id="", route="/v1/share/stream", http_status=200)
-        self._own = _own(actor) if figures else None
+        self._own = rows_of(actor, Dataset.INDICATORS) if figures else None
         self._minute = datetime.now(UTC).replace(second=0, microsecond=0) - timedelta(minutes=5)
 
     def full(self, most: int) -> bool:
@@ -86,7 +86,7 @@ class News:
         try:
             await self._api.ledger.catch_up()
             rows = await self._api.query(_ENTRIES, {"after": after, "rows": _BATCH})
-        except (LedgerError, WarehouseAwayError):
+        except (LedgerError, WarehouseAwayError, TimeoutError):
             return after, []
         after = max(after, book.first - 1)
         told: list[Told] = []
@@ -100,20 +100,32 @@ class News:
         return after, told
 
     async def _minutes(self) -> list[Told]:
-        """Minutes that have closed since the last look; of the last hour at most."""
+        """Minutes that have closed since the last look: each has all its cells at once."""
         if self._own is None:
             return []
         span = Span(self._minute + timedelta(minutes=1), datetime.now(UTC))
         if span.end <= span.begin:
             return []
-        sql, parameters = query(INDICATORS, self._own, span, {}, None, _MINUTES_ROWS)
         try:
-            rows = await self._api.query(sql, parameters)
-        except WarehouseAwayError:
+            found = [one async for one in self._closed(self._own, span)]
+        except (WarehouseAwayError, TimeoutError):
             return []
-        if rows:
-            self._minute = max(self._minute, rows[-1][0].replace(tzinfo=UTC))
-        return [(None, "indicator", one) for one in items(INDICATORS, rows)]
+        if found:
+            newest = datetime.fromisoformat(found[-1][INDICATORS.span])
+            self._minute = max(self._minute, newest)
+        return [(None, "indicator", one) for one in found]
+
+    async def _closed(self, own: Rows, span: Span) -> AsyncIterator[dict[str, Any]]:
+        """By pages: a city has more cells in a minute than a page has rows."""
+        after: str | None = None
+        while True:
+            sql, parameters = query(INDICATORS, own, span, {}, after, _MINUTES_ROWS)
+            page = items(INDICATORS, await self._api.query(sql, parameters))
+            for one in page[:_MINUTES_ROWS]:
+                yield one
+            if len(page) <= _MINUTES_ROWS:
+                return
+            after = cursor(INDICATORS, page[_MINUTES_ROWS - 1])
 
     def _proven(self) -> bool:
         """Whether the account is still there, with the role and the rows that it had."""
@@ -131,10 +143,3 @@ class News:
         except UnauditedError:
             return False
         return True
-
-
-def _own(actor: Actor) -> Rows | None:
-    try:
-        return rows_of(actor, Dataset.INDICATORS)
-    except ForbiddenError:
-        return None

@@ -5,8 +5,6 @@ Which rows an account may read is in `pipelines.sharing.scope` and asked for wit
 
 from __future__ import annotations
 
-import asyncio
-import hashlib
 import json
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
@@ -14,13 +12,16 @@ from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Header, Query, Request
-from fastapi.responses import JSONResponse, Response, StreamingResponse
+from fastapi.responses import Response, StreamingResponse
 
 from pipelines.api.errors import ApiError
 from pipelines.api.identity import Who
 from pipelines.api.news import News
-from pipelines.api.state import Api, Parts, Recorded, WarehouseAwayError
+from pipelines.api.query import rows
+from pipelines.api.state import Api, Parts, Recorded
+from pipelines.api.unchanged import UNCHANGED, IfNoneMatch, answer
 from pipelines.core.ledger.roles import Action, Actor, may
+from pipelines.ledger.errors import LedgerError
 from pipelines.sharing.page import MAX_ROWS, BadRequestError, Table, cursor, items, query, span_of
 from pipelines.sharing.scope import (
     ALL,
@@ -35,8 +36,32 @@ from pipelines.sharing.tables import MINUTES, daily
 
 router = APIRouter(prefix="/v1/share", tags=["sharing"])
 _TIME = "ISO 8601, with an offset"
+_PAGE: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "A page. Null is unknown, never zero.",
+        "headers": {"etag": {"schema": {"type": "string"}}},
+        "content": {
+            "application/json": {
+                "schema": {
+                    "type": "object",
+                    "required": ["items", "next"],
+                    "properties": {
+                        "items": {"type": "array", "items": {"type": "object"}},
+                        "next": {"type": ["string", "null"], "description": "`after` of the next"},
+                    },
+                }
+            }
+        },
+    },
+    **UNCHANGED,
+}
+_EVENTS: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "server-sent events, until the client goes",
+        "content": {"text/event-stream": {"schema": {"type": "string"}}},
+    }
+}
 Code = Annotated[str | None, Query(pattern=r"^[A-Za-z0-9_./-]{1,64}$")]
-_PATIENCE_S = 10.0
 _MOST_STREAMS = 4
 """At once for one account."""
 
@@ -61,7 +86,7 @@ def page_of(
         str | None, Query(max_length=1000, description="`next` of the page before")
     ] = None,
     limit: Annotated[int, Query(ge=1, le=MAX_ROWS)] = 200,
-    etag: Annotated[str | None, Header(alias="if-none-match", max_length=400)] = None,
+    etag: IfNoneMatch = None,
 ) -> Page:
     return Page(begin, end, after, limit, etag)
 
@@ -69,7 +94,7 @@ def page_of(
 Paged = Annotated[Page, Depends(page_of)]
 
 
-@router.get("/indicators")
+@router.get("/indicators", responses=_PAGE)
 async def indicators(
     api: Parts,
     actor: Who,
@@ -85,7 +110,7 @@ async def indicators(
     return await _minutes(api, actor, access, Dataset.INDICATORS, asked, page)
 
 
-@router.get("/completeness")
+@router.get("/completeness", responses=_PAGE)
 async def completeness(
     api: Parts,
     actor: Who,
@@ -99,7 +124,7 @@ async def completeness(
     return await _minutes(api, actor, access, Dataset.COMPLETENESS, asked, page)
 
 
-@router.get("/daily/{part}")
+@router.get("/daily/{part}", responses=_PAGE)
 async def days(
     api: Parts,
     actor: Who,
@@ -112,7 +137,7 @@ async def days(
     return await _answer(api, access, daily(audience_of(actor), part), ALL, {}, page)
 
 
-@router.get("/stream")
+@router.get("/stream", responses=_EVENTS, response_class=StreamingResponse)
 async def stream(
     request: Request,
     api: Parts,
@@ -125,22 +150,32 @@ async def stream(
     """Server-sent events: what happens to the flags that the account may see. An event's id is the
     number of its entry in the ledger; with `Last-Event-ID` (or `after`) it goes on from there, and
     nothing is left out. Without either it begins now."""
-    if not may(actor, Action.SEE) and not figures:
+    if not may(actor, Action.SEE):
         raise ApiError(403, "not_permitted", f"the role {actor.role} sees no single flags")
-    start = _start(api, after, last)
-    news = News(api, actor, request, access, figures=figures)
+    start = await _start(api, after, last)
+    try:
+        news = News(api, actor, request, access, figures=figures)
+    except ForbiddenError as error:
+        raise ApiError(403, "not_permitted", f"{error.zh} {error.en}") from None
     if news.full(_MOST_STREAMS):
         raise ApiError(429, "too_many", f"an account has at most {_MOST_STREAMS} streams at once")
     headers = {"x-accel-buffering": "no"}
     return StreamingResponse(_told(news, start), media_type="text/event-stream", headers=headers)
 
 
-def _start(api: Api, after: int | None, last: str | None) -> int:
-    if last is not None:
-        if not (last.isascii() and last.isdigit()):
-            raise ApiError(422, "invalid", "Last-Event-ID must be a number that the stream gave")
-        return int(last)
-    return api.ledger.book.seq - 1 if after is None else after
+async def _start(api: Api, after: int | None, last: str | None) -> int:
+    if last is not None and not (last.isascii() and last.isdigit()):
+        raise ApiError(422, "invalid", "Last-Event-ID must be a number that the stream gave")
+    start = after if last is None else int(last)
+    try:
+        await api.ledger.catch_up()
+    except LedgerError:
+        raise ApiError(503, "ledger", "the ledger cannot be read now: try again") from None
+    newest = api.ledger.book.seq - 1
+    if start is not None and start > newest:
+        # It would wait for what may never come, and pass over all that comes before.
+        raise ApiError(422, "invalid", f"no event has that number yet: the last one is {newest}")
+    return newest if start is None else start
 
 
 async def _told(news: News, start: int) -> AsyncIterator[bytes]:
@@ -188,32 +223,7 @@ async def _answer(
         sql, parameters = query(table, own, span, asked, page.after, page.limit)
     except BadRequestError as error:
         raise ApiError(422, "invalid", str(error)) from None
-    found = items(table, await _rows(api, sql, parameters))
+    found = items(table, await rows(api, sql, parameters))
     more, found = len(found) > page.limit, found[: page.limit]
     body = {"items": found, "next": cursor(table, found[-1]) if more else None}
-    etag = _etag(body)
-    if page.etag is not None and _has(page.etag, etag):
-        return Response(status_code=304, headers={"etag": etag})
-    access.shown = len(found)
-    return JSONResponse(body, headers={"etag": etag})
-
-
-async def _rows(api: Api, sql: str, parameters: dict[str, Any]) -> list[tuple[Any, ...]]:
-    try:
-        async with asyncio.timeout(_PATIENCE_S):
-            return await api.query(sql, parameters)
-    except WarehouseAwayError:
-        raise ApiError(503, "warehouse", "ClickHouse does not answer: try again") from None
-    except TimeoutError:
-        raise ApiError(504, "slow", "that takes too long: ask for less at once") from None
-
-
-def _etag(body: Mapping[str, Any]) -> str:
-    whole = json.dumps(body, ensure_ascii=False, sort_keys=True).encode()
-    return f'"{hashlib.sha256(whole).hexdigest()[:32]}"'
-
-
-def _has(given: str, etag: str) -> bool:
-    """Weak comparison, as If-None-Match asks for (RFC 9110, 13.1.2)."""
-    tags = {one.strip().removeprefix("W/") for one in given.split(",")}
-    return "*" in tags or etag in tags
+    return answer(body, page.etag, access, len(found))

@@ -18,6 +18,9 @@ from pipelines.ledger.log import LedgerLog
 from pipelines.settings import Settings
 from pipelines.warehouse.client import connect
 
+PATIENCE_S = 10
+"""How long ClickHouse may take for an answer."""
+
 
 class WarehouseAwayError(Exception):
     """ClickHouse does not answer; what it would have said is unknown."""
@@ -39,13 +42,20 @@ class Api:
     not_ready: list[str] = field(default_factory=list)
 
     async def query(self, sql: str, params: dict[str, Any]) -> list[tuple[Any, ...]]:
-        """Rows of a query. Raises WarehouseAwayError."""
-        return await asyncio.to_thread(self._query, sql, params)
+        """Rows of a query. Raises WarehouseAwayError, and TimeoutError after some seconds."""
+        async with asyncio.timeout(PATIENCE_S):
+            return await asyncio.to_thread(self._query, sql, params)
 
     def _query(self, sql: str, params: dict[str, Any]) -> list[tuple[Any, ...]]:
+        limits = {"max_execution_time": PATIENCE_S}
         try:
-            with connect(self.settings) as client:
-                return list(client.execute(sql, params))
+            # A thread that waits longer than its client would keep others from theirs.
+            with connect(self.settings, patience_s=PATIENCE_S + 1) as client:
+                return list(client.execute(sql, params, settings=limits))
+        except driver_errors.ServerException as error:
+            if error.code == driver_errors.ErrorCodes.TIMEOUT_EXCEEDED:
+                raise TimeoutError from None
+            raise WarehouseAwayError from None
         except (driver_errors.Error, OSError, EOFError):
             raise WarehouseAwayError from None
 

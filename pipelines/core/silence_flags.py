@@ -19,8 +19,8 @@ def gap_flag(one: Silence, platform: str, policy: SilencePolicy, now_ms: int) ->
     zh_at, en_at = _clock(one.onset)
     if one.opened:
         zh = (
-            f"平台 {platform} 自 {zh_at} 起遥测中断:最近一分钟应有 {one.due:,} 场直播上报,"
-            f"仅收到 {one.seen:,} 场;期间的数值未知(不是零),相关提示暂不生效。"
+            f"平台 {platform} 自 {zh_at} 起遥测中断：最近一分钟应有 {one.due:,} 场直播上报，"
+            f"仅收到 {one.seen:,} 场;期间的数值未知（不是零），相关提示暂不生效。"
         )
         en = (
             f"Telemetry of platform {platform} has stopped since {en_at}: {one.seen:,} of "
@@ -41,8 +41,8 @@ def frozen_flag(one: Silence, entity: Entity, now_ms: int) -> FlagEvent:
     zh_at, en_at = _clock(one.onset)
     if one.opened:
         zh = (
-            f"{zh_of} 自 {zh_at} 起连续 {one.seen} 分钟的观看、点击和互动数完全相同,"
-            "数据疑似停滞,相关提示暂不生效。"
+            f"{zh_of} 自 {zh_at} 起连续 {one.seen} 分钟的观看、点击和互动数完全相同，"
+            "数据疑似停滞，相关提示暂不生效。"
         )
         en = (
             f"{en_of} has reported the same viewers, clicks and interactions for {one.seen} "

@@ -8,12 +8,14 @@ from xml.sax.saxutils import escape, quoteattr
 Bar = tuple[str, float | None, str]
 """Label, value (None: not shown), and the value as it is written."""
 _INK, _BAR, _SOFT = "#1f2d3d", "#0b6e75", "#d9dee3"
+#: So many bars have room for their figures.
+_WITH_FIGURES = 8
 _STYLE = 'font-family="inherit" font-size="11"'
 
 
 def columns(bars: Sequence[Bar], title: str, unit: str) -> str:
     """Upright bars, for what has an order in time. Every bar's value is in its tooltip."""
-    width, height, left, top = 680.0, 190.0, 8.0, 22.0
+    width, height, left, top = 680.0, 190.0, 8.0, 34.0
     floor = height - 22
     step = (width - 2 * left) / max(len(bars), 1)
     most = max((v for _, v, _ in bars if v), default=0.0) or 1.0
@@ -35,11 +37,15 @@ def columns(bars: Sequence[Bar], title: str, unit: str) -> str:
             )
         else:
             parts.append(_bar(x + (step - wide) / 2, floor - tall, wide, tall, label, said))
+            if len(bars) <= _WITH_FIGURES:
+                parts.append(_text(x + step / 2, floor - tall - 4, said, "middle"))
         if i % every == 0:
             parts.append(_text(x + step / 2, height - 6, label, "middle"))
     peak = max(bars, key=lambda b: b[1] or 0.0, default=None)
-    if peak is not None and peak[1]:
-        parts.append(_text(left, 12, f"{unit} · {peak[0]}: {peak[2]}", "start"))
+    caption = unit
+    if peak is not None and peak[1] and len(bars) > _WITH_FIGURES:
+        caption = f"{unit} · {peak[0]}: {peak[2]}"
+    parts.append(_text(left, 12, caption, "start"))
     return "".join([*parts, "</svg>"])
 
 

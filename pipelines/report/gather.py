@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any, Protocol
 
@@ -57,9 +58,10 @@ def gather(db: Executor, audience: Audience, span: Span, platform: str = "") -> 
         by_scenario=source.scenarios(),
         by_code=source.codes(),
         handling=other.handling(db, span, platform),
-        flags=other.flags(db, span, platform),
-        appeals=other.appeals(db, span, platform),
+        flags=other.flags(db, span, audience, platform),
+        appeals=other.appeals(db, span, audience, platform),
         quality=other.quality(db, span, audience, platform),
+        heard=other.heard(db, span, platform) if own else frozenset(),
     )
 
 
@@ -74,6 +76,7 @@ class _Source:
         if audience is Audience.AGENCY:
             self._all["platform_id"] = "'*'"
         self._bound = {"first": str(span.first), "last": str(span.last), "platform": platform}
+        self._length = span.days
 
     def days(self) -> list[date]:
         view = _SETTLED if self._own else f"{self._prefix}_day"
@@ -84,7 +87,12 @@ class _Source:
         return [day for (day,) in rows]
 
     def total(self) -> Line | None:
-        return self.lines("'*'", MEASURES)[0] if self.days() else None
+        """A day without figures is one that the sum leaves out."""
+        days = len(self.days())
+        if not days:
+            return None
+        line = self.lines("'*'", MEASURES)[0]
+        return replace(line, gone=line.gone + self._length - days)
 
     def earlier(self) -> Line | None:
         """The same of the period before, where all its days are there."""
@@ -95,6 +103,7 @@ class _Source:
         copy = _Source.__new__(_Source)
         copy.__dict__.update(self.__dict__)
         copy._bound = self._bound | {"first": str(first), "last": str(last)}
+        copy._length = length
         return copy.total() if len(copy.days()) == length else None
 
     def by(self, column: str) -> list[Line]:

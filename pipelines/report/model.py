@@ -70,22 +70,36 @@ class Handling:
 
 
 @dataclass(frozen=True, slots=True)
+class Count:
+    """Of single things, added up day by day. `few`: days with too few to be told, each of which
+    is one at least; `gone`: days left out, of which nothing is told."""
+
+    shown: int = 0
+    few: int = 0
+    gone: int = 0
+
+    @property
+    def whole(self) -> bool:
+        return not self.few and not self.gone
+
+
+@dataclass(frozen=True, slots=True)
 class Flags:
     """Flags of a rule that opened in the period, without muted and overturned ones."""
 
     rule: str
-    raised: int
-    critical: int
+    raised: Count
+    critical: Count
 
 
 @dataclass(frozen=True, slots=True)
 class Appeals:
     """Of the files opened in the period; `overturned` of `decided` is I21."""
 
-    files: int
-    appealed: int
-    decided: int
-    overturned: int
+    files: Count
+    appealed: Count
+    decided: Count
+    overturned: Count
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,3 +134,12 @@ class Report:
     flags: list[Flags] | None
     appeals: Appeals | None
     quality: list[Quality] = field(default_factory=list)
+    heard: frozenset[str] = frozenset()
+    """Of a platform: hours of the clock in which it sent something, a heartbeat even."""
+
+    @property
+    def missing(self) -> list[date]:
+        """Days of the period without figures: unknown, and in no sum."""
+        there = set(self.days)
+        every = (self.span.first + timedelta(days=n) for n in range(self.span.days))
+        return [day for day in every if day not in there]

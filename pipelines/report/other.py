@@ -7,12 +7,16 @@ None where this warehouse has no such view or nothing of the period: said as not
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from itertools import groupby
 from typing import Any, Protocol
 
-from pipelines.report.model import Appeals, Audience, Flags, Handling, Quality, Span
+from pipelines.report.model import Appeals, Audience, Count, Flags, Handling, Quality, Span
 
 #: A share or a quantile of fewer answers is about single cases.
 LEAST = 10
+#: Fewer than so many flags or appeals of a day could be told apart by who reads of them.
+RARE = 3
 
 
 class Executor(Protocol):
@@ -46,32 +50,50 @@ def handling(db: Executor, span: Span, platform: str) -> Handling | None:
     )
 
 
-def flags(db: Executor, span: Span, platform: str) -> list[Flags] | None:
+def flags(db: Executor, span: Span, audience: Audience, platform: str) -> list[Flags] | None:
     """Flags by rule; None where the warehouse keeps none."""
     view = "v_flags_counted" if _has(db, "v_flags_counted", "rule") else "v_flags"
     if not _has(db, view, "muted"):
         return None
     own, bound = _bound(span, platform)
     rows = db.execute(
-        f"SELECT rule, countIf(grade_rank = 2), countIf(grade_rank = 3) FROM {view} "
-        f"WHERE {_during('onset')}{own} AND grade_rank >= 2 AND NOT muted "
-        "GROUP BY rule ORDER BY rule",
+        f"SELECT {_day('onset')} AS day, rule, countIf(grade_rank = 2), countIf(grade_rank = 3) "
+        f"FROM {view} WHERE {_during('onset')}{own} AND grade_rank >= 2 AND NOT muted "
+        "GROUP BY day, rule ORDER BY rule, day",
         bound,
     )
-    return [Flags(*row) for row in rows]
+    return [
+        Flags(rule, *(_added((row[at] for row in of), audience) for at in (2, 3)))
+        for rule, of in ((r, list(g)) for r, g in groupby(rows, key=lambda row: str(row[1])))
+    ]
 
 
-def appeals(db: Executor, span: Span, platform: str) -> Appeals | None:
+def appeals(db: Executor, span: Span, audience: Audience, platform: str) -> Appeals | None:
     """Appeals in the files of the period; None without a ledger, or without any file in it."""
     if not _has(db, "v_flag_files", "decision"):
         return None
     own, bound = _bound(span, platform)
     rows = db.execute(
-        "SELECT count(), countIf(appealed_at IS NOT NULL), countIf(decision != ''), "
-        f"countIf(decision = 'OVERTURNED') FROM v_flag_files WHERE {_during('opened_at')}{own}",
+        f"SELECT {_day('opened_at')} AS day, count(), countIf(appealed_at IS NOT NULL), "
+        "countIf(decision != ''), countIf(decision = 'OVERTURNED') FROM v_flag_files "
+        f"WHERE {_during('opened_at')}{own} GROUP BY day ORDER BY day",
         bound,
     )
-    return Appeals(*rows[0]) if rows[0][0] else None
+    if not rows:
+        return None
+    files, *rest = (_added((row[at] for row in rows), audience) for at in (1, 2, 3, 4))
+    if audience is Audience.PUBLIC:
+        # All files less the flags of the other rules would tell those of a rule with few.
+        files = Count(gone=len(rows))
+    return Appeals(files, *rest)
+
+
+def _added(days: Iterable[int], audience: Audience) -> Count:
+    """The public is not told of very few, day by day as a day's report has it: so a week's says
+    nothing that the reports of its days do not."""
+    numbers = list(days)
+    few = [n for n in numbers if 0 < n < RARE] if audience is Audience.PUBLIC else []
+    return Count(sum(numbers) - sum(few), len(few))
 
 
 def quality(db: Executor, span: Span, audience: Audience, platform: str) -> list[Quality]:
@@ -116,9 +138,23 @@ def _share(part: int, whole: int) -> float | None:
     return part / whole if whole else None
 
 
+def heard(db: Executor, span: Span, platform: str) -> frozenset[str]:
+    """Hours of the clock in which a platform's source sent something, a heartbeat even."""
+    rows = db.execute(
+        "SELECT DISTINCT toString(toHour(toTimeZone(span, 'Asia/Shanghai'))) "
+        "FROM v_completeness_5m "
+        f"WHERE {_during('span')} AND batches > 0 AND platform_id = %(platform)s",
+        _bound(span, platform)[1],
+    )
+    return frozenset(hour for (hour,) in rows)
+
+
+def _day(column: str) -> str:
+    return f"toDate(toTimeZone({column}, 'Asia/Shanghai'))"
+
+
 def _during(column: str) -> str:
-    day = f"toDate(toTimeZone({column}, 'Asia/Shanghai'))"
-    return f"{day} >= %(first)s AND {day} <= %(last)s"
+    return f"{_day(column)} >= %(first)s AND {_day(column)} <= %(last)s"
 
 
 def _bound(span: Span, platform: str) -> tuple[str, dict[str, str]]:

@@ -2,39 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from pipelines.core.disclosure.rules import BETWEEN_AGENCIES, PUBLIC
 from pipelines.report import charts
-from pipelines.report.model import Audience, Flags, Line, Number, Period, Quality, Report
+from pipelines.report.figures import RATIOS, figures, leaves_out, number, percent, yuan
+from pipelines.report.model import Audience, Count, Flags, Line, Number, Period, Quality, Report
+from pipelines.report.other import RARE
+from pipelines.report.section import Card, Section
 from pipelines.report.words import METHOD, Lang, name, word
-
-_RARE = 3
-
-
-@dataclass(slots=True)
-class Card:
-    """A figure that stands by itself."""
-
-    label: str
-    value: str
-    note: str = ""
-
-
-@dataclass(slots=True)
-class Section:
-    """A part of the page."""
-
-    title: str
-    cards: list[Card] = field(default_factory=list)
-    figures: list[Markup] = field(default_factory=list)
-    head: list[str] = field(default_factory=list)
-    rows: list[list[str]] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-    kind: str = ""
 
 
 def html(report: Report, lang: Lang) -> str:
@@ -68,14 +45,20 @@ class _Page:
     def under(self) -> list[str]:
         r, colon = self.report, "：" if self.lang == "zh" else ": "
         when = str(r.span.first) if r.span.days == 1 else f"{r.span.first} – {r.span.last}"
-        there = f"{len(r.days)} / {r.span.days}"
-        return [f"{when} · {self.say(r.audience.value)}", f"{self.say('days_in')}{colon}{there}"]
+        there = f"{self.say('days_in')}{colon}{len(r.days)} / {r.span.days}"
+        if r.missing:
+            gone = self._listed([str(day)[5:] for day in r.missing])
+            there += f" · {self.say('missing_days')}{colon}{gone}"
+        return [f"{when} · {self.say(r.audience.value)}", there]
+
+    def _listed(self, items: list[str]) -> str:
+        return ("、" if self.lang == "zh" else ", ").join(items)
 
     def sections(self) -> list[Section]:
         r = self.report
         out = [self._overview()]
         if r.span.period is not Period.DAY:
-            out.append(self._series("by_day", [(x.key[5:], x) for x in r.by_day]))
+            out.append(self._series("by_day", self._days()))
         out.append(self._series("by_hour", self._clock()))
         if r.audience is Audience.AGENCY:
             out.append(self._table("by_platform", "platform", r.by_platform))
@@ -87,32 +70,77 @@ class _Page:
         ]  # fmt: skip
         return out
 
-    def _clock(self) -> list[tuple[str, Line]]:
-        there = {line.key: line for line in self.report.by_hour}
+    def _days(self) -> list[tuple[str, Line | None]]:
+        """Every day of the period; None is unknown."""
+        r = self.report
+        there = {line.key: line for line in r.by_day}
+        every = sorted({*there, *(str(day) for day in r.missing)})
+        return [(day[5:], there.get(day)) for day in every]
+
+    def _clock(self) -> list[tuple[str, Line | None]]:
+        """What is published has no row where nothing happened; a platform may have been silent."""
+        r = self.report
+        there = {line.key: line for line in r.by_hour}
         empty: dict[str, Number] = {"paid_fen": 0, "orders": 0}
-        return [(str(h), there.get(str(h), Line(str(h), empty))) for h in range(24)]
+
+        def of(hour: str) -> Line | None:
+            quiet = r.audience is not Audience.PLATFORM or hour in r.heard
+            return there.get(hour, Line(hour, empty) if quiet else None)
+
+        return [(str(h), of(str(h))) for h in range(24)]
 
     def _overview(self) -> Section:
-        total, before, city = self.report.total, self.report.before, self.report.city
         out = Section(self.say("overview"))
-        for key, (value, digits, unit) in _figures(total).items():
-            notes = []
-            old = None if before is None else _figures(before)[key][0]
-            if old and value is not None:
-                change = f"{100 * (value / old - 1):+.1f}%"
-                notes.append(f"{self.say('against_before')} {change}")
-            if city is not None:
-                notes.append(
-                    f"{self.say('city_total')} {self._number(_figures(city)[key][0], digits, unit)}"
-                )
-            text = self._number(value, digits, unit, self._partly(total, key))
-            out.cards.append(Card(self.say(key), text, " · ".join(notes)))
+        for key, (value, digits, unit) in figures(self.report.total).items():
+            text = self._number(
+                value, digits, unit, self._partly(self.report.total, key), self._why(key)
+            )
+            notes = [*self._against_before(key), *self._of_the_city(key)]
+            out.cards.append(Card(self.say(key), text, notes))
         return out
 
-    def _series(self, key: str, lines: list[tuple[str, Line]]) -> Section:
+    def _why(self, key: str) -> str:
+        """Why a figure of the whole is not there: nothing was sold, or it is not told."""
+        return (
+            "no_orders"
+            if key in RATIOS and self.report.total.values["orders"] == 0
+            else "suppressed"
+        )
+
+    def _against_before(self, key: str) -> list[str]:
+        """Nothing where a sum leaves days out: it would be compared with one of other days."""
+        total, before = self.report.total, self.report.before
+        if before is None or self._partly(total, key) or leaves_out(before, key):
+            return []
+        value, old = figures(total)[key][0], figures(before)[key][0]
+        if not old or value is None:
+            return []
+        return [f"{self.say('against_before')} {100 * (value / old - 1):+.1f}%"]
+
+    def _of_the_city(self, key: str) -> list[str]:
+        city = self.report.city
+        if city is None:
+            return []
+        value, digits, unit = figures(city)[key]
+        return [
+            f"{self.say('city_total')} {self._number(value, digits, unit, leaves_out(city, key))}"
+        ]
+
+    def _series(self, key: str, lines: list[tuple[str, Line | None]]) -> Section:
         out = Section(self.say(key))
-        bars = [(label, _yuan(x), self._number(_yuan(x), 0, "")) for label, x in lines]
+        bars = [
+            (label, None, self.say("unknown"))
+            if x is None
+            else (label, yuan(x), self._number(yuan(x), 0, "", x.gone > 0))
+            for label, x in lines
+        ]
         out.figures.append(Markup(charts.columns(bars, self.say(key), self.say("gmv"))))  # noqa: S704
+        marks = {"hatched_unknown": "unknown", "hatched_suppressed": "suppressed"}
+        for note, begins in (marks | {"partly": "at_least"}).items():
+            some = [label for label, _, said in bars if said.startswith(self.say(begins))]
+            if some:
+                colon = "：" if self.lang == "zh" else ": "
+                out.notes.append(f"{self.say(note)}{colon}{self._listed(some)}")
         return out
 
     def _table(self, title: str, kind: str, lines: list[Line]) -> Section:
@@ -120,9 +148,13 @@ class _Page:
         if not lines:
             out.notes.append(self.say("quiet"))
             return out
-        whole = _yuan(self.report.total)
+        whole = yuan(self.report.total)
         bars = [
-            (name(kind, x.key, self.lang), _yuan(x), self._number(_yuan(x), 0, "", x.gone > 0))
+            (
+                name(kind, x.key, self.lang),
+                yuan(x),
+                self._number(yuan(x), 0, "", self._partly(x, "gmv")),
+            )
             for x in lines
         ]
         out.figures.append(Markup(charts.rows(bars, self.say(title))))  # noqa: S704
@@ -130,16 +162,25 @@ class _Page:
         keys = ["name", "sessions", "orders", "gmv", "share", "order_value"]
         out.head = [self.say(k) for k in (*keys, *(["complaints"] if rare else []))]
         for line in lines:
-            part, yuan = line.gone > 0, _yuan(line)
-            share = None if not whole or yuan is None else 100 * yuan / whole
-            told = "–" if self.report.total.gone else self._number(share, 1, "%", part)
+            part, paid = self._partly(line, "gmv"), yuan(line)
+            share = None if not whole or paid is None else 100 * paid / whole
+            told = (
+                "–"
+                if self.report.total.gone or whole == 0
+                else self._number(share, 1, "%", line.gone > 0)
+            )
             row = [
                 name(kind, line.key, self.lang),
                 self._number(line.values["sessions"], 0, "", part),
                 self._number(line.values["orders"], 0, "", part),
-                self._number(yuan, 0, "", part),
+                self._number(paid, 0, "", part),
                 told,
-                self._number(_figures(line)["order_value"][0], 1, ""),
+                self._number(
+                    figures(line)["order_value"][0],
+                    1,
+                    "",
+                    why="no_orders" if line.values["orders"] == 0 else "suppressed",
+                ),
             ]
             if rare:
                 row.append(
@@ -152,8 +193,8 @@ class _Page:
         out, r = Section(self.say("complaints_part")), self.report
         if r.by_code:
             bars = [
-                (name("code", x.key, self.lang), _float(x.values["complaints"]),
-                 self._number(x.values["complaints"], 0, "", x.gone > 0))
+                (name("code", x.key, self.lang), number(x.values["complaints"]),
+                 self._number(x.values["complaints"], 0, "", self._partly(x, "gmv")))
                 for x in r.by_code
             ]  # fmt: skip
             out.figures.append(Markup(charts.rows(bars, self.say("code"))))  # noqa: S704
@@ -165,9 +206,12 @@ class _Page:
             return out
         h = r.handling
         out.cards = [
-            Card(self.say("answered_p50"), self._number(h.answered_p50_h, 1, "")),
-            Card(self.say("answered_p95"), self._number(h.answered_p95_h, 1, "")),
-            Card(self.say("resolved"), self._number(_percent(h.resolved), 0, "%")),
+            Card(self.say(key), self._number(value, digits, unit, why="too_few"))
+            for key, value, digits, unit in (
+                ("answered_p50", h.answered_p50_h, 1, ""),
+                ("answered_p95", h.answered_p95_h, 1, ""),
+                ("resolved", percent(h.resolved), 0, "%"),
+            )
         ]
         return out
 
@@ -183,23 +227,30 @@ class _Page:
         if r.appeals is None:
             return out
         a = r.appeals
-        share = None if a.decided < _RARE else 100 * a.overturned / a.decided
         out.cards = [
             *(Card(self.say(k), self._count(n)) for k, n in (
                 ("files", a.files), ("appealed", a.appealed), ("decided", a.decided),
                 ("overturned", a.overturned))),
-            Card(self.say("overturn_share"), "–" if share is None else f"{share:.0f}%"),
+            Card(self.say("overturn_share"), self._share(a.overturned, a.decided)),
         ]  # fmt: skip
         return out
+
+    def _share(self, part: Count, whole: Count) -> str:
+        """With it and the whole, a part that is not told would be."""
+        if not part.whole or not whole.whole or whole.shown < RARE:
+            return "–"
+        return f"{100 * part.shown / whole.shown:.0f}%"
 
     def _flag_row(self, one: Flags) -> list[str]:
         called = f"{one.rule} {name('rule', one.rule, self.lang)}"
         return [called, self._count(one.raised), self._count(one.critical)]
 
-    def _count(self, n: int) -> str:
-        """Of very few the public could tell who; agencies and the platform itself are told."""
-        few = self.report.audience is Audience.PUBLIC and 0 < n < _RARE
-        return self.say("fewer") if few else f"{n:,}"
+    def _count(self, n: Count) -> str:
+        if n.gone:
+            return self.say("suppressed")
+        if n.few == 1 and not n.shown and self.report.span.period is Period.DAY:
+            return self.say("fewer")
+        return f"{self.say('at_least') + ' ' if n.few else ''}{n.shown + n.few:,}"
 
     def _quality(self) -> Section:
         out = Section(self.say("quality_part"))
@@ -232,62 +283,13 @@ class _Page:
         return Section(self.say("method"), notes=notes, kind="method")
 
     def _partly(self, line: Line, key: str) -> bool:
-        """Whether a sum leaves days out; what is a ratio of such sums is one of the days shown."""
-        if key in ("order_value", "refund_rate", "complaint_rate"):
-            return False
-        apart = {"complaints": "complaints_gone"}.get(key)
-        return line.gone > 0 or bool(apart and line.values.get(apart))
+        """Whether a figure of the whole period is a sum that leaves days out."""
+        missing = bool(self.report.missing) and key not in RATIOS
+        return missing or leaves_out(line, key)
 
-    def _number(self, value: Number, digits: int, unit: str, partly: bool = False) -> str:
+    def _number(
+        self, value: Number, digits: int, unit: str, partly: bool = False, why: str = "suppressed"
+    ) -> str:
         if value is None:
-            return self.say("suppressed")
+            return self.say(why)
         return f"{self.say('at_least') + ' ' if partly else ''}{value:,.{digits}f}{unit}"
-
-
-def _figures(line: Line) -> dict[str, tuple[float | None, int, str]]:
-    """The figures of the overview: value, digits, unit."""
-    v = {k: _float(x) for k, x in line.values.items()}
-    orders, refunds, complaints = v.get("orders"), v.get("refunds"), v.get("complaints")
-    watched = v.get("viewer_milliminutes")
-    whole = not line.gone
-    return {
-        "sessions": (v.get("sessions"), 0, ""),
-        "orders": (orders, 0, ""),
-        "gmv": (_yuan(line), 0, ""),
-        "order_value": (_ratio(_yuan(line), orders), 1, ""),
-        "viewer_hours": (None if watched is None else watched / 60_000, 0, ""),
-        "refund_rate": (
-            _percent(_ratio(refunds, orders)) if whole and not v.get("refunds_gone") else None,
-            1,
-            "%",
-        ),
-        "complaints": (complaints, 0, ""),
-        "complaint_rate": (
-            _rate(complaints, orders) if whole and not v.get("complaints_gone") else None,
-            2,
-            "",
-        ),
-    }
-
-
-def _yuan(line: Line) -> float | None:
-    fen = line.values.get("paid_fen")
-    return None if fen is None else fen / 100
-
-
-def _float(value: Number) -> float | None:
-    return None if value is None else float(value)
-
-
-def _ratio(part: float | None, whole: float | None) -> float | None:
-    return None if part is None or not whole else part / whole
-
-
-def _rate(complaints: float | None, orders: float | None) -> float | None:
-    return (
-        None if complaints is None or orders is None or not orders else 10_000 * complaints / orders
-    )
-
-
-def _percent(share: float | None) -> float | None:
-    return None if share is None else 100 * share

@@ -17,7 +17,7 @@ _BOTH: Final[dict[str, tuple[str, str]]] = {
     "platform": ("平台版", "platform's edition"),
     "city": ("上海市", "Shanghai"),
     "days_in": ("所含日期", "Days included"),
-    "of": ("共", "of"),
+    "missing_days": ("没有数据、不在任何合计中的日期", "Days without data, which are in no sum"),
     "overview": ("总体情况", "Overview"),
     "by_day": ("逐日走势", "Day by day"),
     "by_hour": ("时段分布", "By hour of the day"),
@@ -51,6 +51,11 @@ _BOTH: Final[dict[str, tuple[str, str]]] = {
     "missing": ("暂无数据来源", "Not available: this system has no data source for it yet."),
     "quiet": ("本期无此项数据。", "Nothing of this kind in the period."),
     "unknown": ("未知", "unknown"),
+    "no_orders": ("–", "–"),
+    "too_few": ("样本不足", "too few"),
+    "hatched_unknown": ("斜纹：没有数据，不是零", "Hatched: no data, which is not zero"),
+    "hatched_suppressed": ("斜纹：不予公布", "Hatched: not shown"),
+    "partly": ("≥：部分日期不予公布", "≥, some days not shown"),
     "answered_p50": ("首次答复时间中位数（小时）", "First answer, median (hours)"),
     "answered_p95": ("首次答复时间95分位（小时）", "First answer, 95th percentile (hours)"),
     "resolved": ("办结中已解决占比", "Resolved, of those closed"),
@@ -103,20 +108,23 @@ METHOD: Final[dict[str, tuple[tuple[str, ...], tuple[str, ...]]]] = {
         (
             "为保护经营者，单元格少于{least}场次或{least}笔订单、少于3家商家、或一家占比超过80%的不予公布；"
             "能由合计相减推出的单元格一并不予公布。周、月数据由已公布的日数据相加，"
-            "“≥”表示其中有不予公布的日期。",
+            "“≥”表示其中有不予公布或没有数据的日期。",
             "各日数据公布后不再改动，其后的更正不计入。",
         ),
         (
             "To protect businesses, cells with under {least} sessions or {least} orders, under 3 "
             "merchants, or one merchant above 80% are not shown, nor are cells that a subtraction "
             "would give away. Weeks and months are sums of days as shown; ≥ marks sums that leave "
-            "days out.",
+            "days out, because they are not shown or there is no data.",
             "Days are not changed once they are published; later corrections are not in them.",
         ),
     ),
     "own": (
-        ("本报告仅含贵平台自身数据；全市数字为公布值。",),
-        ("This report has your own figures only; those of the city are as published.",),
+        ("本报告仅含贵平台自身数据；全市数字为公布值。“≥”表示其中有没有数据或不予公布的日期。",),
+        (
+            "This report has your own figures only; those of the city are as published. ≥ marks "
+            "sums that leave days out, because there is no data or they are not shown.",
+        ),
     ),
 }
 

@@ -131,9 +131,9 @@ def parse_cursor(table: Table, text: str) -> dict[str, Any]:
         raise problem from None
     if not isinstance(values, list) or len(values) != len(table.key):
         raise problem
-    if not all(isinstance(value, str | int) for value in values):
-        raise problem
     found = dict(zip(table.key, values, strict=True))
+    if not all(_is_key(name, value) for name, value in found.items()):
+        raise problem
     try:
         at = datetime.fromisoformat(str(found[table.span]))
         year = at.year
@@ -143,6 +143,14 @@ def parse_cursor(table: Table, text: str) -> dict[str, Any]:
         raise problem
     found[table.span] = at.date() if table.by_day else at.replace(tzinfo=None)
     return found
+
+
+def _is_key(name: str, value: Any) -> bool:
+    """Whether a column of a key may have this value: all but one are text."""
+    if name == "hour":
+        return type(value) is int and 0 <= value < 24
+    # What is no Unicode text, such as half of a pair, cannot be sent to the database.
+    return isinstance(value, str) and not any("\ud800" <= c <= "\udfff" for c in value)
 
 
 def items(table: Table, rows: Sequence[Sequence[Any]]) -> list[dict[str, Any]]:

@@ -11,6 +11,8 @@ from typing import Protocol
 from pipelines.warehouse import comments
 
 LEDGER = "schema_migrations"
+#: Stands in the files for the database's name, where it has to be written out.
+DATABASE = "$DATABASE"
 _NAME = re.compile(r"^(\d{4})_([a-z0-9_]+)\.up\.sql$")
 
 
@@ -37,9 +39,10 @@ class Step:
     migration: Migration
     forward: bool
 
-    def statements(self) -> Iterator[str]:
-        """The step's SQL, one statement at a time, comments left out."""
+    def statements(self, database: str) -> Iterator[str]:
+        """The step's SQL for this database, one statement at a time, comments left out."""
         sql = self.migration.up if self.forward else self.migration.down
+        sql = sql.replace(DATABASE, database)
         bare = re.sub(r"^--.*$", "", sql, flags=re.MULTILINE)
         yield from (s.strip() for s in re.split(r";\s*$", bare, flags=re.MULTILINE) if s.strip())
 
@@ -97,7 +100,7 @@ def run(client: Executor, database: str, steps: list[Step]) -> None:
     )
     client.execute(f"USE {database}")
     for step in steps:
-        for statement in step.statements():
+        for statement in step.statements(database):
             client.execute(statement)
         client.execute(
             f"INSERT INTO {database}.{LEDGER} (number, name, present) SELECT "

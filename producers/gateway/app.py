@@ -180,16 +180,18 @@ async def _heartbeat(gateway: Gateway, request: Request, platform_id: str) -> Re
 
 
 async def _receipt(gateway: Gateway, request: Request, platform_id: str) -> Response:
+    known(request)
     key = request.path_params["key"]
-    known = gateway.reader.receipt(platform_id, key) if IDEMPOTENCY_KEY.fullmatch(key) else None
-    if known is None:
+    found = gateway.reader.receipt(platform_id, key) if IDEMPOTENCY_KEY.fullmatch(key) else None
+    if found is None:
         raise Refusal(404, "key", "is not known")
-    receipt, delivered = known
+    receipt, delivered = found
     state = "delivered" if delivered else "spooled"
     return _json(200, {"state": state, "answer": msgspec.json.decode(receipt.answer)})
 
 
 async def _status(gateway: Gateway, request: Request, platform_id: str) -> Response:
+    known(request)
     source, policy = gateway.sources.get(platform_id), gateway.limits.policy
     return _json(
         200,

@@ -98,6 +98,9 @@ _COMMON: Schema = {
 }
 
 
+_UNLISTED: Schema = {"422": _error("The address has a parameter that is not listed")}
+
+
 def _post(sample: SampleType) -> Schema:
     line = {"type": "string", "description": "One row as JSON a line"}
     stream = {"type": "string", "format": "binary", "description": "One record batch"}
@@ -183,13 +186,14 @@ _RECEIPT: Schema = {
     "responses": {
         "200": _reply("Known", _ref("Receipt")),
         **_COMMON,
+        **_UNLISTED,
         "404": _error("This platform has not used the key, or too long ago"),
     },
 }
 _STATUS: Schema = {
     "operationId": "status",
     "summary": "The platform's own limits and watermark",
-    "responses": {"200": _reply("Now", _ref("Status")), **_COMMON},
+    "responses": {"200": _reply("Now", _ref("Status")), **_COMMON, **_UNLISTED},
 }
 
 

@@ -96,13 +96,13 @@ def _event(
     zh = f"{kinds[entity['entity_type']]} {name}"
     if rule == "F11":
         sentence = (
-            f"平台 {name} 自 {start} 起没有数据:这段时间的数值未知,不是零。",
+            f"平台 {name} 自 {start} 起没有数据：这段时间的数值未知，不是零。",
             f"Platform {name} has sent nothing since {start}: its figures are unknown, not zero.",
         )
     else:
         sentence = (
-            f"{zh} 在 {start}–{stop} 收到 {observed:.0f} 起投诉(对应约 {orders:,} 笔订单),"
-            f"平时同样的订单量约为 {expected:.1f} 起,已达「{_GRADES[grade]}」级别。",
+            f"{zh} 在 {start}–{stop} 收到 {observed:.0f} 起投诉（对应约 {orders:,} 笔订单），"
+            f"平时同样的订单量约为 {expected:.1f} 起，已达「{_GRADES[grade]}」级别。",
             f"{entity['entity_type'].capitalize()} {name} received {observed:.0f} complaints "
             f"between {start} and {stop} (on about {orders:,} orders); about {expected:.1f} would "
             f'be usual for as many orders: grade "{grade}".',

@@ -15,42 +15,42 @@ _SERIES: Final = (
     panels.lines(
         11,
         sql.mean("active_1m"),
-        Text("在播场次", "Active sessions"),
+        Text("在播场次（按平台）", "Active sessions by platform"),
         Text("I01，按平台，每分钟。", "I01 by platform, per minute."),
         "locale",
     ),
     panels.lines(
         12,
         sql.mean("viewers_1m"),
-        Text("在线观看人数", "Viewers"),
+        Text("在线观看人数（按平台）", "Viewers by platform"),
         Text("I02，按平台，每分钟。", "I02 by platform, per minute."),
         "locale",
     ),
     panels.lines(
         13,
         sql.mean("orders_known"),
-        Text("每分钟订单", "Orders per minute"),
+        Text("每分钟订单（按平台）", "Orders per minute by platform"),
         Text("I04，按平台，一分钟窗口。", "I04 by platform, one-minute window."),
         "locale",
     ),
     panels.lines(
         14,
         f"{sql.mean('paid_fen_5m')} / 100",
-        Text("成交额（5 分钟）", "GMV, 5 minutes"),
+        Text("成交额（5 分钟，按平台）", "GMV by platform, 5 minutes"),
         Text("I05，按平台，五分钟窗口，元。", "I05 by platform, five-minute window, yuan."),
         "currencyCNY",
     ),
     panels.lines(
         15,
         sql.mean("complaints_known"),
-        Text("每分钟投诉", "Complaints per minute"),
+        Text("每分钟投诉（按平台）", "Complaints per minute by platform"),
         Text("按平台，一分钟窗口，件。", "By platform, one-minute window."),
         "none",
     ),
     panels.lines(
         16,
         sql.COMPLAINT_RATE,
-        Text("万单投诉（1 小时）", "Complaints / 10k orders, 1 h"),
+        Text("万单投诉（1 小时，按平台）", "Complaints/10k by platform, 1 h"),
         Text(
             "I11，按平台：10,000 ×（投诉 + 1）/（订单 + 1,000）。",
             "I11 by platform: 10,000 x (complaints + 1) / (orders + 1,000).",
@@ -61,7 +61,7 @@ _SERIES: Final = (
     panels.lines(
         17,
         "sum(paid_fen_60m) / nullIf(sum(orders_60m), 0) / 100",
-        Text("客单价（1 小时）", "Order value, 1 h"),
+        Text("客单价（1 小时，按平台）", "Order value by platform, 1 h"),
         Text("I06，按平台：成交额 / 订单数，元。", "I06 by platform: GMV / orders, yuan."),
         "currencyCNY",
         decimals=1,
@@ -70,7 +70,7 @@ _SERIES: Final = (
     panels.lines(
         18,
         "1000000 * sum(orders_5m) / nullIf(sum(viewer_milliminutes_5m), 0)",
-        Text("千观看分钟订单", "Orders / 1k viewer-min"),
+        Text("千观看分钟订单（按平台）", "Orders/1k viewer-min by platform"),
         Text(
             "I09，按平台，五分钟窗口：1,000 × 订单 / 观看人分钟。",
             "I09 by platform, five minutes: 1,000 x orders / viewer-minutes.",
@@ -168,6 +168,7 @@ DASHBOARD: Final = Dashboard(
         "Live commerce in the city: rolling indicators, flags and telemetry completeness.",
     ),
     rows=(
+        row(2, (24, stats.status(9))),
         row(3, (3, stats.as_of(1)), *((3, p) for p in _STATS), (3, stats.open_flags(8))),
         row(6, *((6, p) for p in _SERIES[:4])),
         row(8, (24, panels.flag_table(21))),

@@ -121,7 +121,7 @@ _CLOCKS: Final = (
     panels.number(
         32,
         "p95_h",
-        Text("首次回应 p95", "First answer, p95"),
+        Text("首次回应 95 分位", "First answer, p95"),
         Text(
             "I13：从提出到首次回应，小时，95 分位。",
             "I13: hours from filing to the first answer, 95th percentile.",
@@ -142,7 +142,7 @@ _CLOCKS: Final = (
 )
 _RESPONSE: Final = panels.chart(
     34,
-    Text("首次回应 p95（按平台）", "First answer p95 by platform"),
+    Text("首次回应 95 分位（按平台）", "First answer p95 by platform"),
     Text(
         "I13，按回应发生的时间；没有回应的时段断开。",
         "I13, by when the answers were given; broken where none was.",
@@ -168,7 +168,7 @@ HANDLING: Final = panels.table(
         Field("resolved_complaints", Text("已解决", "Resolved"), unit="locale", decimals=0),
         Field("resolved_share", Text("解决率", "Share"), unit="percentunit", decimals=1),
         Field("p50_h", Text("中位数", "Median"), unit="h", decimals=1),
-        Field("p95_h", Text("p95 分位", "p95"), unit="h", decimals=1),
+        Field("p95_h", Text("95 分位", "p95"), unit="h", decimals=1),
     ),
 )
 
@@ -182,8 +182,9 @@ DASHBOARD: Final = Dashboard(
     rows=(
         row(3, *((4, p) for p in _STATS)),
         row(7, (8, _CHANNELS), (8, _RATE), (8, _DAY)),
-        row(11, (7, _BARS[0]), (5, _BARS[1]), (12, _HEAT)),
-        row(7, (3, _CLOCKS[0]), (3, _CLOCKS[1]), (3, _CLOCKS[2]), (7, _RESPONSE), (8, HANDLING)),
+        row(9, (7, _BARS[0]), (5, _BARS[1]), (12, _HEAT)),
+        row(3, *((8, p) for p in _CLOCKS)),
+        row(7, (10, _RESPONSE), (14, HANDLING)),
         row(9, (14, merchants(21, complaints_sql.FILED)), (10, WORST)),
     ),
     variables=(

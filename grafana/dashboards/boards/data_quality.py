@@ -39,10 +39,10 @@ _STATS: Final = (
     panels.number(
         2,
         "lag_s",
-        Text("到达延迟 p95", "Lag p95"),
+        Text("到达延迟 95 分位", "Lag p95"),
         Text(
-            "I22：从事件到进入 Kafka 的延迟，各单元 p95 的 95 分位，秒。",
-            "I22: from event to Kafka, the 95th percentile of the cells' p95, seconds.",
+            "I22：从事件到进入 Kafka 的延迟，各单元 95 分位的 95 分位。",
+            "I22: from event to Kafka, the 95th percentile of the cells' p95.",
         ),
         "s",
         _QUALITY,
@@ -123,10 +123,11 @@ _COMPLETE: Final = panels.chart(
 )
 _LAG: Final = panels.chart(
     12,
-    Text("到达延迟 p95（5 分钟）", "Lag p95, 5 minutes"),
+    Text("到达延迟 95 分位（5 分钟）", "Lag p95, 5 minutes"),
     Text(
-        "从事件到进入 Kafka，各平台最差单元，秒；直方桶上界。",
-        "From event to Kafka, the platform's worst cell, seconds; upper edge of its bucket.",
+        "从事件到进入 Kafka，各平台最差单元；取所在区间的上界，超过最大区间按其上界计。",
+        "From event to Kafka, the platform's worst cell: the upper edge of its bucket; what is "
+        "over the largest bucket counts as that.",
     ),
     "s",
     both(telemetry_sql.LAG),
@@ -141,6 +142,7 @@ _GAPS: Final = panels.chart(
     both(telemetry_sql.rate("gap_share")),
     series="platform_id",
     decimals=2,
+    interval="5m",
 )
 _LATE: Final = panels.chart(
     14,
@@ -150,17 +152,21 @@ _LATE: Final = panels.chart(
     both(telemetry_sql.rate("late_share")),
     series="platform_id",
     decimals=2,
+    interval="5m",
 )
 _HEAT: Final = panels.heat(
     15,
     Text("完整率热度", "Completeness over time"),
     Text(
-        "每格为一段时间内一个平台的完整率；空白为完全没有数据。",
-        "Each cell: completeness of a platform in a step of time; blank: nothing came at all.",
+        "每格为一段时间内一个平台的完整率，90% 及以下同色；空白为完全没有数据。",
+        "Each cell: completeness of a platform in a step of time, one colour at 90% and under; "
+        "blank: nothing came at all.",
     ),
     "percentunit",
     both(telemetry_sql.HEAT),
     decimals=1,
+    minimum=0.9,
+    maximum=1,
 )
 SKEW: Final = panels.table(
     31,
@@ -186,7 +192,7 @@ DAILY: Final = panels.table(
         "F01, 30 days up to the end of the range; budget: raised 10 a day, critical 1.",
     ),
     (
-        Field("day", Text("日期", "Day"), unit="dateTimeAsIso", width=110),
+        Field("day", Text("日期", "Day"), unit="time:YYYY-MM-DD", width=110),
         Field("grade", Text("等级", "Grade"), labels=labels.GRADES, badge=True, width=100),
         Field("flags", Text("件数", "Alerts"), unit="locale", decimals=0),
         Field("muted_flags", Text("静音", "Muted"), unit="locale", decimals=0),
@@ -206,8 +212,8 @@ DASHBOARD: Final = Dashboard(
         row(7, (12, _COMPLETE), (12, _LAG)),
         row(7, (14, SOURCE_STATES), (10, _HEAT)),
         row(6, (12, _GAPS), (12, _LATE)),
-        row(8, (24, SOURCE_TABLE)),
-        row(8, (12, SKEW), (12, DAILY)),
+        row(6, (24, SOURCE_TABLE)),
+        row(7, (12, SKEW), (12, DAILY)),
     ),
     variables=panels.WHO,
 )

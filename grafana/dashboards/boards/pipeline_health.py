@@ -5,8 +5,38 @@ from __future__ import annotations
 from typing import Final
 
 from grafana.dashboards import labels
-from grafana.dashboards.model import Dashboard, Panel, Prom, Step, Variable, row
-from grafana.dashboards.text import Text
+from grafana.dashboards.model import Dashboard, Field, Panel, Prom, Step, Variable, row
+from grafana.dashboards.text import Text, both
+
+_BY_TOPIC: Final = both("{{topic}}")
+_BY_TABLE: Final = both("{{table}}")
+_BY_STAGE: Final = both("{{stage}}")
+#: What lines are called instead of a topic, a table, or a stage of the workers.
+_NAMES: Final = {
+    _BY_TOPIC: (
+        Field("telemetry.viewers.v1", Text("观看", "viewers")),
+        Field("telemetry.orders.v1", Text("订单", "orders")),
+        Field("telemetry.complaints.v1", Text("投诉", "complaints")),
+        Field("telemetry.reviews.v1", Text("审核", "reviews")),
+        Field("cells.v1", Text("单元部分和", "partial cells")),
+    ),
+    _BY_TABLE: (
+        Field("raw_viewers", Text("原始观看", "raw viewers")),
+        Field("raw_orders", Text("原始订单", "raw orders")),
+        Field("raw_complaints", Text("原始投诉", "raw complaints")),
+        Field("raw_reviews", Text("原始审核", "raw reviews")),
+        Field("indicators_session", Text("场次指标", "session indicators")),
+        Field("indicators_cell", Text("单元指标", "cell indicators")),
+        Field("indicator_values", Text("长窗口指标", "long indicators")),
+        Field("flag_events", Text("标记", "flags")),
+        Field("completeness", Text("完整性", "completeness")),
+        Field("sessions", Text("场次", "sessions")),
+    ),
+    _BY_STAGE: (
+        Field("fold", Text("第一级（分区）", "stage 1")),
+        Field("rollup", Text("第二级（汇总）", "stage 2")),
+    ),
+}
 
 
 def _stat(
@@ -18,7 +48,7 @@ def _stat(
         title=title,
         description=description,
         unit=unit,
-        prom=(Prom(expr, title.en, instant=True),),
+        prom=(Prom(expr, title, instant=True),),
         steps=steps,
     )
 
@@ -31,6 +61,7 @@ def _lines(panel_id: int, title: Text, description: Text, unit: str, *queries: P
         description=description,
         unit=unit,
         prom=queries,
+        fields=_NAMES.get(queries[0].legend, ()),
         minimum=0,
         interval="10s",
     )
@@ -126,7 +157,7 @@ _ROWS: Final = (
                 Text("处理行数", "Rows folded"),
                 Text("各主题每秒处理的样本行。", "Sample rows folded a second, by topic."),
                 "rps",
-                Prom("sum by (topic) (rate(livewatch_rows_total[1m]))", "{{topic}}"),
+                Prom("sum by (topic) (rate(livewatch_rows_total[1m]))", _BY_TOPIC),
             ),
         ),
         (
@@ -136,7 +167,7 @@ _ROWS: Final = (
                 Text("写入行数", "Rows stored"),
                 Text("ClickHouse 每秒确认的行，按表。", "Rows acknowledged a second, by table."),
                 "rps",
-                Prom("sum by (table) (rate(livewatch_stored_rows_total[1m]))", "{{table}}"),
+                Prom("sum by (table) (rate(livewatch_stored_rows_total[1m]))", _BY_TABLE),
             ),
         ),
     ),
@@ -146,7 +177,7 @@ _ROWS: Final = (
             8,
             _lines(
                 13,
-                Text("处理延迟 p95", "Fold delay p95"),
+                Text("处理延迟 95 分位", "Fold delay p95"),
                 Text(
                     "从记录进入 Kafka 到被处理，按主题。", "From Kafka having a record to its fold."
                 ),
@@ -154,7 +185,7 @@ _ROWS: Final = (
                 Prom(
                     "histogram_quantile(0.95, sum by (le, topic) "
                     "(rate(livewatch_fold_delay_seconds_bucket[1m])))",
-                    "{{topic}}",
+                    _BY_TOPIC,
                 ),
             ),
         ),
@@ -162,7 +193,7 @@ _ROWS: Final = (
             8,
             _lines(
                 14,
-                Text("标记送达 p95", "Flag delay p95"),
+                Text("标记送达 95 分位", "Flag delay p95"),
                 Text(
                     "从作出判断到 ClickHouse 与 Kafka 都已持有。",
                     "From a flag's decision to ClickHouse and Kafka having it.",
@@ -171,7 +202,7 @@ _ROWS: Final = (
                 Prom(
                     "histogram_quantile(0.95, sum by (le) "
                     "(rate(livewatch_flag_delay_seconds_bucket[5m])))",
-                    "p95",
+                    Text("95 分位", "p95"),
                 ),
             ),
         ),
@@ -179,7 +210,7 @@ _ROWS: Final = (
             8,
             _lines(
                 15,
-                Text("写库用时 p95", "Store time p95"),
+                Text("写库用时 95 分位", "Store time p95"),
                 Text(
                     "一次写入，含重试，按表。", "A write to ClickHouse, retries included, by table."
                 ),
@@ -187,7 +218,7 @@ _ROWS: Final = (
                 Prom(
                     "histogram_quantile(0.95, sum by (le, table) "
                     "(rate(livewatch_store_seconds_bucket[1m])))",
-                    "{{table}}",
+                    _BY_TABLE,
                 ),
             ),
         ),
@@ -201,7 +232,7 @@ _ROWS: Final = (
                 Text("积压（按主题）", "Records behind, by topic"),
                 Text("尚未处理的 Kafka 记录。", "Kafka records not folded yet."),
                 "locale",
-                Prom("sum by (topic) (livewatch_lag_records)", "{{topic}}"),
+                Prom("sum by (topic) (livewatch_lag_records)", _BY_TOPIC),
             ),
         ),
         (
@@ -214,7 +245,7 @@ _ROWS: Final = (
                     "Clock minus the event time promised by the foremost source, worst partition.",
                 ),
                 "s",
-                Prom("max by (topic) (livewatch_event_lag_seconds)", "{{topic}}"),
+                Prom("max by (topic) (livewatch_event_lag_seconds)", _BY_TOPIC),
             ),
         ),
         (
@@ -224,7 +255,7 @@ _ROWS: Final = (
                 Text("拒收（死信）", "Refused rows"),
                 Text("每秒进入死信主题的行。", "Rows sent to a dead-letter topic a second."),
                 "rps",
-                Prom("sum by (topic) (rate(livewatch_refused_rows_total[1m]))", "{{topic}}"),
+                Prom("sum by (topic) (rate(livewatch_refused_rows_total[1m]))", _BY_TOPIC),
             ),
         ),
     ),
@@ -234,10 +265,10 @@ _ROWS: Final = (
             8,
             _lines(
                 19,
-                Text("邮箱", "Mailbox"),
+                Text("待处理缓冲", "Mailbox"),
                 Text("收到而尚未处理的字节。", "Bytes received and not folded yet."),
                 "bytes",
-                Prom("sum(livewatch_mailbox_bytes)", "bytes"),
+                Prom("sum(livewatch_mailbox_bytes)", Text("字节", "bytes")),
             ),
         ),
         (
@@ -247,7 +278,7 @@ _ROWS: Final = (
                 Text("未关闭的分钟", "Open minutes"),
                 Text("内存随之增长。", "What memory grows with."),
                 "none",
-                Prom("max by (stage) (livewatch_open_minutes)", "{{stage}}"),
+                Prom("max by (stage) (livewatch_open_minutes)", _BY_STAGE),
             ),
         ),
         (
@@ -257,7 +288,7 @@ _ROWS: Final = (
                 Text("重复批次", "Repeated batches"),
                 Text("每秒收到并去重的批次。", "Batches received again and suppressed, a second."),
                 "cps",
-                Prom("sum(rate(livewatch_duplicate_batches_total[1m]))", "batches"),
+                Prom("sum(rate(livewatch_duplicate_batches_total[1m]))", Text("批次", "batches")),
             ),
         ),
     ),

@@ -83,7 +83,7 @@ def merchants(panel_id: int, filed: str) -> Panel:
 
 _COMPLETE: Final = panels.chart(
     25,
-    Text("数据完整率", "Completeness"),
+    Text("数据完整率（按平台）", "Completeness by platform"),
     Text(
         "I22：应到的场次分钟中实际收到的比例，已关闭的分钟。虚线为 99%。",
         "I22: share of the session-minutes due that arrived, closed minutes. Dashed: 99%.",
@@ -113,7 +113,7 @@ _CARE: Final = (
     ),
     panels.chart(
         32,
-        Text("审核时延 p95", "Review latency p95"),
+        Text("审核时延 95 分位", "Review latency p95"),
         Text(
             "I16：从画面出现到审核结果的 95 分位，本钟点；审核不足 20 次为未知。",
             "I16: from what was shown to the outcome, 95th percentile of the clock hour; unknown "
@@ -154,9 +154,9 @@ INDICATORS: Final = panels.table(
         labels.PLATFORM,
         Field("indicator", Text("编号", "Id"), width=64),
         Field("name", Text("指标", "Indicator"), width=190),
-        Field("part_name", Text("分项", "Part"), width=120),
-        Field("window", Text("窗口", "Window"), width=84),
-        Field("value", Text("数值", "Value"), unit="none", decimals=2, width=100),
+        Field("part_name", Text("分项", "Part"), width=120, labels=labels.PARTS),
+        Field("window", Text("窗口", "Window"), width=84, labels=labels.WINDOWS),
+        Field("value", Text("数值", "Value"), unit="none", width=100),
         Field("unit", Text("单位", "Unit"), width=130),
         Field("volume", Text("样本量", "Volume"), unit="locale", decimals=0, width=90),
         Field("told_at", Text("时间", "As of"), unit="dateTimeAsIso", width=104),

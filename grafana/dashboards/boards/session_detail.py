@@ -169,7 +169,7 @@ _REVIEWS: Final = panels.chart(
 FLAGS: Final = panels.table(
     17,
     Text(sessions_sql.session_flags("sentence_zh"), sessions_sql.session_flags("sentence_en")),
-    Text("相关预警", "Flags of the session, its merchant and its streamer"),
+    Text("相关标记", "Flags of the session, its merchant and its streamer"),
     Text(
         "该场次、其商家与主播的预警标记；不代表违法认定。",
         "A flag is a hint, never a finding of wrongdoing.",
@@ -194,11 +194,11 @@ EVIDENCE: Final = panels.table(
         Field("complaints", Text("件数", "Count"), unit="none", decimals=0, width=64),
         Field("late", Text("迟到", "Late"), unit="none", labels=labels.YES_NO, width=64),
         Field("source", Text("来源", "Source"), width=110),
-        Field("epoch", Text("纪元", "Epoch"), unit="none", decimals=0),
-        Field("kafka_partition", Text("分区", "Partition"), unit="none", decimals=0),
-        Field("sequence", Text("批号", "Sequence"), unit="none", decimals=0),
-        Field("row", Text("行号", "Row"), unit="none", decimals=0),
-        Field("kafka_offset", Text("位点", "Offset"), unit="none", decimals=0),
+        Field("epoch", Text("纪元", "Epoch"), unit="string"),
+        Field("kafka_partition", Text("分区", "Partition"), unit="string"),
+        Field("sequence", Text("批号", "Sequence"), unit="string"),
+        Field("row", Text("行号", "Row"), unit="string"),
+        Field("kafka_offset", Text("位点", "Offset"), unit="string"),
         Field("broker_time", Text("到达", "Received"), unit="dateTimeAsIso", width=104),
     ),
 )

@@ -34,7 +34,7 @@ def explain(
     gap = " " if entity_label_zh[-1:].isascii() else ""
     noun = "complaint" if round(event.observed) == 1 else "complaints"
     zh = (
-        f"{entity_label_zh}{gap}在{zh_span}收到 {seen} 起投诉{zh_orders},"
+        f"{entity_label_zh}{gap}在{zh_span}收到 {seen} 起投诉{zh_orders}，"
         f"平时同样的订单量{zh_usual}{zh_times}"
     )
     en = (
@@ -50,18 +50,18 @@ def _link(event: EpisodeEvent, same_event: bool) -> tuple[str, str] | None:
     zh, en = _GRADE_ZH[event.grade], _GRADE_EN[event.grade]
     if event.kind is EventKind.DETACHED:
         return (
-            f",其中未归入其他提示的部分也已上升,「{zh}」提示单独列出。",
+            f"，其中未归入其他提示的部分也已上升，「{zh}」提示单独列出。",
             f': it has risen beyond the flag that it belonged to; the "{en}" alert is its own.',
         )
     if event.kind is not EventKind.ATTACHED:
         return None
     if same_event:
         return (
-            f",主要来自其中一个已有提示的对象,「{zh}」提示归入该提示。",
+            f"，主要来自其中一个已有提示的对象，「{zh}」提示归入该提示。",
             f': mostly the complaints of another flag, which the "{en}" alert belongs to.',
         )
     return (
-        f",属于更大范围的普遍上升,「{zh}」提示归入其中。",
+        f"，属于更大范围的普遍上升，「{zh}」提示归入其中。",
         f': part of a wider rise, which the "{en}" alert belongs to.',
     )
 
@@ -69,15 +69,15 @@ def _link(event: EpisodeEvent, same_event: bool) -> tuple[str, str] | None:
 def _verdict(event: EpisodeEvent) -> tuple[str, str]:
     zh, en = _GRADE_ZH[event.grade], _GRADE_EN[event.grade]
     if event.kind is EventKind.CLEARED:
-        return f",「{zh}」提示已解除。", f': the "{en}" alert is cleared.'
+        return f"，「{zh}」提示已解除。", f': the "{en}" alert is cleared.'
     if event.kind is EventKind.ENDED:
         return (
-            f",该对象已结束,「{zh}」提示随之关闭。",
+            f"，该对象已结束，「{zh}」提示随之关闭。",
             f': it is over, and so is its "{en}" alert.',
         )
     if event.kind is EventKind.ESCALATED:
-        return f",已升级为「{zh}」级别。", f': now up to grade "{en}".'
-    return f",已达「{zh}」级别。", f': grade "{en}".'
+        return f"，已升级为「{zh}」级别。", f': now up to grade "{en}".'
+    return f"，已达「{zh}」级别。", f': grade "{en}".'
 
 
 def _span(event: EpisodeEvent, now_ms: int | None) -> tuple[str, str]:
@@ -99,7 +99,7 @@ def _orders(exposure: float) -> tuple[str, str]:
     if exposure < 1:
         return "", ""
     noun = "order" if round(exposure) == 1 else "orders"
-    return f"(对应约 {exposure:,.0f} 笔订单)", f" (on about {exposure:,.0f} {noun})"
+    return f"（对应约 {exposure:,.0f} 笔订单）", f" (on about {exposure:,.0f} {noun})"
 
 
 def _usual(value: float) -> tuple[str, str]:
@@ -111,9 +111,9 @@ def _usual(value: float) -> tuple[str, str]:
 
 def _times(observed: float, expected: float) -> tuple[str, str]:
     if expected <= 0 or observed / expected >= 100:
-        return "(100 倍以上)", " (more than 100 times)"
+        return "（100 倍以上）", " (more than 100 times)"
     ratio = observed / expected
     if ratio < 1.15:
         return "", ""
     text = f"{ratio:.1f}" if ratio < 3 else f"{ratio:.0f}"
-    return f"(约 {text} 倍)", f" (about {text} times)"
+    return f"（约 {text} 倍）", f" (about {text} times)"

@@ -33,11 +33,11 @@ def explain(event: RuleEvent, labels: Both) -> Both:
     if event.change in (Change.CLEARED, Change.ENDED):
         at = _local(event.onset_ms)
         over = event.change is Change.ENDED
-        zh = "该对象已结束,提示随之关闭" if over else "提示已解除"
+        zh = "该对象已结束，提示随之关闭" if over else "提示已解除"
         en = "it is over, and so is the flag" if over else "the flag is cleared"
         return (
             f"{zh_of}{gap}自 {at.month} 月 {at.day} 日 {at:%H:%M} 起的"
-            f"「{event.rule.zh}」({zh_grade}):{zh}。",
+            f"「{event.rule.zh}」（{zh_grade}）：{zh}。",
             f'{en_of}, "{event.rule.en}" ({en_grade}) since {at:%H:%M} on {at:%Y-%m-%d}: {en}.',
         )
     zh, en = _TEXT[event.rule.id](event)
@@ -46,7 +46,7 @@ def explain(event: RuleEvent, labels: Both) -> Both:
         zh_now, en_now = ("已达", "grade")
     zh_span, en_span = _span(event)
     return (
-        f"{zh_of}{gap}{zh_span}{zh},{zh_now}「{zh_grade}」级别。",
+        f"{zh_of}{gap}{zh_span}{zh}，{zh_now}「{zh_grade}」级别。",
         f'{en_of}, {en_span}: {en}; {en_now} "{en_grade}".',
     )
 
@@ -94,7 +94,8 @@ def _plural(value: float, noun: str) -> str:
 
 def _safety(e: RuleEvent) -> Both:
     return (
-        f"收到 {_number(e.observed)} 起食品等安全类投诉,同平台同品类平均{_usual(e.expected)[0]} 起",
+        f"收到 {_number(e.observed)} 起食品等安全类投诉，"
+        f"同平台同品类平均{_usual(e.expected)[0]} 起",
         f"{_plural(e.observed, 'safety complaint')}, where others of the platform and category "
         f"have {_usual(e.expected)[1]} on average",
     )
@@ -102,8 +103,8 @@ def _safety(e: RuleEvent) -> Both:
 
 def _conversion(e: RuleEvent) -> Both:
     return (
-        f"成交 {_number(e.observed)} 笔订单,而同样的 {_number(e.exposure)} 次商品点击平时约成交 "
-        f"{_number(e.expected)} 笔(依据本场和同平台同品类的历史),疑似刷单",
+        f"成交 {_number(e.observed)} 笔订单，而同样的 {_number(e.exposure)} 次商品点击平时约成交 "
+        f"{_number(e.expected)} 笔（依据本场和同平台同品类的历史），疑似刷单",
         f"{_plural(e.observed, 'order')}, where as many product clicks ({_number(e.exposure)}) "
         f"usually bring about {_number(e.expected)}, by the session's own past and that of its "
         "platform and category: orders may be faked",
@@ -112,8 +113,9 @@ def _conversion(e: RuleEvent) -> Both:
 
 def _jump(e: RuleEvent) -> Both:
     return (
-        f"观看数由约 {_number(e.expected)} 突增到 {_number(e.observed)},而人均点击和互动只有平时的 "
-        f"{_percent(e.detail)}(依据本场此前的数据),疑似虚假流量",
+        f"观看数由约 {_number(e.expected)} 突增到 {_number(e.observed)}，"
+        "而人均点击和互动只有平时的 "
+        f"{_percent(e.detail)}（依据本场此前的数据），疑似虚假流量",
         f"viewers jumped from about {_number(e.expected)} to {_number(e.observed)} while clicks "
         f"and interactions per viewer fell to {_percent(e.detail)} of what this session usually "
         "has: viewers may be bought",
@@ -122,8 +124,8 @@ def _jump(e: RuleEvent) -> Both:
 
 def _refunds(e: RuleEvent) -> Both:
     return (
-        f"有 {_number(e.observed)} 笔退款,而同样的约 {_number(e.exposure)} 笔订单平时约有 "
-        f"{_number(e.expected)} 笔(依据该商家和同平台同品类的历史)",
+        f"有 {_number(e.observed)} 笔退款，而同样的约 {_number(e.exposure)} 笔订单平时约有 "
+        f"{_number(e.expected)} 笔（依据该商家和同平台同品类的历史）",
         f"{_plural(e.observed, 'refund')}, where as many orders (about {_number(e.exposure)}) "
         f"usually have about {_number(e.expected)}, by the merchant's own past and that of its "
         "platform and category",
@@ -134,8 +136,8 @@ def _shift(e: RuleEvent) -> Both:
     code = CATEGORIES[int(e.detail) % len(CATEGORIES)]
     zh, en = codes.CATEGORIES.zh(code), codes.CATEGORIES.en(code)
     return (
-        f"的品类结构明显偏离近 28 天:{zh}占订单的 {_percent(e.observed)},平时为 "
-        f"{_percent(e.expected)}(共 {_number(e.exposure)} 笔订单)",
+        f"的品类结构明显偏离近 28 天：{zh}占订单的 {_percent(e.observed)}，平时为 "
+        f"{_percent(e.expected)}（共 {_number(e.exposure)} 笔订单）",
         f"sells another mix of goods than in the last 28 days: {en} has {_percent(e.observed)} of "
         f"{_plural(e.exposure, 'order')}, usually {_percent(e.expected)}",
     )
@@ -143,7 +145,7 @@ def _shift(e: RuleEvent) -> Both:
 
 def _ghosts(e: RuleEvent) -> Both:
     return (
-        f"在无人观看或已下播时仍有 {_number(e.observed)} 笔订单,正常应为 0 笔",
+        f"在无人观看或已下播时仍有 {_number(e.observed)} 笔订单，正常应为 0 笔",
         f"{_plural(e.observed, 'order')} while nobody watched or after the end, where there should "
         "be none",
     )
@@ -151,7 +153,7 @@ def _ghosts(e: RuleEvent) -> Both:
 
 def _off_platform(e: RuleEvent) -> Both:
     return (
-        f"收到 {_number(e.observed)} 起站外交易举报,同平台同品类平均{_usual(e.expected)[0]} 起",
+        f"收到 {_number(e.observed)} 起站外交易举报，同平台同品类平均{_usual(e.expected)[0]} 起",
         f"{_plural(e.observed, 'report')} of dealing off the platform, where others of the "
         f"platform and category have {_usual(e.expected)[1]} on average",
     )
@@ -159,7 +161,7 @@ def _off_platform(e: RuleEvent) -> Both:
 
 def _reviews(e: RuleEvent) -> Both:
     return (
-        f"的在播场次中有 {_percent(e.detail / 100)} 没有任何实时审核(各场次应持续审核)",
+        f"的在播场次中有 {_percent(e.detail / 100)} 没有任何实时审核（各场次应持续审核）",
         f"{_percent(e.detail / 100)} of the live sessions had no real-time review at all, where "
         "each should have one all the time",
     )
@@ -167,7 +169,7 @@ def _reviews(e: RuleEvent) -> Both:
 
 def _uncertified(e: RuleEvent) -> Both:
     return (
-        f"约有 {_number(e.observed)} 人观看,而平台报告该主播未持证",
+        f"约有 {_number(e.observed)} 人观看，而平台报告该主播未持证",
         f"about {_number(e.observed)} viewers, while the platform says that the streamer has no "
         "certificate",
     )

@@ -6,7 +6,9 @@ import base64
 import hashlib
 import hmac
 import json
+import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -30,6 +32,7 @@ from pipelines.topics import FLAGS_TOPIC, LEDGER_TOPIC
 
 KEY = bytes(range(32))
 WAIT = 90.0
+MESSAGE = {"level_zh", "action_zh", "action_en"}
 
 
 @dataclass
@@ -91,12 +94,12 @@ def desk(topic: str, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator
         hook.close()
 
 
-def signed(one: Heard) -> bool:
+def signed(one: Heard, key: bytes = KEY) -> bool:
     """By the specification of Standard Webhooks, apart from our own code."""
     told = one.headers
     content = f"{told['webhook-id']}.{told['webhook-timestamp']}.".encode() + one.body
-    digest = base64.b64encode(hmac.new(KEY, content, hashlib.sha256).digest()).decode()
-    return told["webhook-signature"] == f"v1,{digest}"
+    digest = base64.b64encode(hmac.new(key, content, hashlib.sha256).digest()).decode()
+    return f"v1,{digest}" in told["webhook-signature"].split()
 
 
 def test_each_event_goes_to_whom_it_concerns_signed_and_once(desk: Desk) -> None:
@@ -117,7 +120,10 @@ def test_each_event_goes_to_whom_it_concerns_signed_and_once(desk: Desk) -> None
     event = one.json()
     assert event["specversion"] == "1.0"
     assert event["type"] == "livewatch.flag.opened.v1"
-    assert event["data"] == warning.to_json() | {"level": "warning"}
+    assert warning.to_json() | {"level": "warning"} == {
+        name: told for name, told in event["data"].items() if name not in MESSAGE
+    }
+    assert set(event["data"]) >= MESSAGE
     assert "livewatch_alerts_unreadable_total 1.0" in desk.process.get("/metrics")[1]
     assert "livewatch_alerts_repeated_total 5.0" in desk.process.get("/metrics")[1]
 
@@ -182,6 +188,67 @@ def test_dead_letters_are_kept_and_replayed(desk: Desk) -> None:
     desk.wait("told", lambda: sorted(desk.ids("/p01")) == sorted(map(id_of, flags)))
 
 
+def test_dead_letters_replayed_twice_come_under_their_ids(desk: Desk) -> None:
+    desk.hook.be(Mood.GONE)
+    flags = [flag(n) for n in range(3)]
+    desk.writer.write(flags)
+    gauge = 'livewatch_alerts_dead{receiver="p01"} 3.0'
+    desk.wait("dead at once", lambda: gauge in desk.process.get("/metrics")[1])
+    assert desk.command("replay", "--receiver", "p01") == "3 events are owed again\n"
+    desk.wait("dead again", lambda: desk.hook.refused["gone"] >= 6)
+    desk.wait("counted", lambda: gauge in desk.process.get("/metrics")[1])
+    desk.hook.be(Mood.WELL)
+    assert desk.command("replay") == "3 events are owed again\n"
+    assert desk.command("replay") in ("0 events are owed again\n", "3 events are owed again\n")
+    desk.wait("told", lambda: set(desk.ids("/p01")) == set(map(id_of, flags)))
+    time.sleep(1.5)
+    assert sorted(desk.ids("/p01")) == sorted(map(id_of, flags))
+
+
+def test_a_secret_is_changed_while_it_runs(desk: Desk) -> None:
+    new, path = bytes(range(100, 132)), desk.directory / "key"
+    texts = ["whsec_" + base64.b64encode(key).decode() for key in (new, KEY)]
+    one, two, three, four = (flag(n) for n in range(4))
+
+    def told_by(event: FlagEvent) -> list[bool]:
+        desk.writer.write([event])
+        desk.wait("told", lambda: id_of(event) in desk.ids("/p01"))
+        heard = next(h for h in desk.hook.on("/p01") if h.json()["id"] == id_of(event))
+        return [signed(heard, key) for key in (new, KEY)]
+
+    assert told_by(one) == [False, True]
+    path.write_text("\n".join(texts))
+    assert told_by(two) == [True, True]
+    path.write_text(texts[0])
+    assert told_by(three) == [True, False]
+    path.write_text("half a sec")  # being written, or a mistake: the last good one holds
+    assert told_by(four) == [True, False]
+
+
+@pytest.mark.parametrize("desk", [{"TIMEOUT_S": "60"}], indirect=True)
+def test_many_receivers_that_hang_hold_up_nobody(desk: Desk) -> None:
+    hanging = Webhook(Mood.HANGING)
+    try:
+        file = desk.directory / "receivers.yml"
+        told = json.loads(file.read_text())
+        told["receivers"] += [
+            {"name": f"hangs-{n}", "url": hanging.url(), "secret_file": "key",
+             "desks": ["platform:p01"]}
+            for n in range(20)
+        ]  # fmt: skip
+        file.write_text(json.dumps(told))
+        desk.hook.be(Mood.HANGING)
+        desk.wait("known", lambda: "hangs-19" in desk.process.get("/metrics")[1])
+        desk.writer.write([flag(n) for n in range(8)])
+        desk.wait("all hang", lambda: hanging.refused["hanging"] >= 100)
+        warning = flag(100, grade="critical")
+        desk.hook.be(Mood.WELL)
+        desk.writer.write([warning])
+        desk.wait("told", lambda: desk.ids("/commission") == [id_of(warning)], 20)
+    finally:
+        hanging.close()
+
+
 def test_a_level_that_rises_with_time_is_told_from_the_ledger(desk: Desk, kafka: Any) -> None:
     kafka.create_topics(1, LEDGER_TOPIC)
     try:
@@ -195,9 +262,21 @@ def test_a_level_that_rises_with_time_is_told_from_the_ledger(desk: Desk, kafka:
             producer.send(LEDGER_TOPIC, entry.to_bytes(), partition=0).get(30)
         desk.writer.write([notice])
         desk.wait("told", lambda: desk.ids("/commission") == [level])
-        assert set(desk.ids("/p01")) == {id_of(notice), level}
+        desk.wait("the platform, too", lambda: set(desk.ids("/p01")) == {id_of(notice), level})
     finally:
         kafka.delete_topics(LEDGER_TOPIC)
+
+
+def test_a_port_that_is_taken_is_one_line(tmp_path: Path) -> None:
+    argv = [sys.executable, "-m", "deploy.cli", "alerts", "--http-port"]
+    env = os.environ | {"LIVEWATCH_ALERTS_OUTBOX": str(tmp_path), "LIVEWATCH_BOOTSTRAP": "x:1"}
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        done = subprocess.run([*argv, port], env=env, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 2
+    said = f"livewatch: --http-port: cannot listen on 127.0.0.1:{port}: Address already in use"
+    assert done.stderr.startswith(said)
+    assert done.stderr.count("\n") == 1
 
 
 def test_asked_to_end_it_ends(desk: Desk) -> None:
@@ -230,7 +309,7 @@ class City:
         )
 
     def active(self) -> set[str]:
-        return {a["labels"]["flag_id"] for a in self.manager.alerts()}
+        return {a["labels"].get("flag_id", "") for a in self.manager.alerts()}
 
     def inhibited(self) -> set[str]:
         found = [a for a in self.manager.alerts() if a["status"]["inhibitedBy"]]
@@ -238,9 +317,10 @@ class City:
 
 
 @pytest.fixture
-def city(topic: str, tmp_path: Path) -> Iterator[City]:
+def city(topic: str, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[City]:
+    """The parameter: after how long without us Alertmanager takes an alert for ended."""
     bridge, writer, port = Webhook(), FlagWriter(topic), free_run()
-    config = real.hurried(bridge.url("/"))
+    config = real.hurried(bridge.url("/"), getattr(request, "param", "10m"))
     manager = real.Alertmanager(tmp_path / "am", port, config)
     settings = {"ALERTMANAGER": manager.url, "RESEND_S": "0.5", "TIMEOUT_S": "2"}
     process = AlertsProcess(tmp_path, topic, free_run(), settings)
@@ -285,6 +365,48 @@ def test_alertmanager_is_told_until_it_is_over(city: City) -> None:
     # One happening is one alert, restarts or not; a notice is for the platform alone.
     assert all(len(one) == 1 for one in starts.values())
     assert not [h for h in bridge.heard if h.path not in ("/commission",)]
+
+
+@needs_alertmanager
+def test_an_end_that_a_lag_muted_is_told_when_the_lag_is_over(city: City) -> None:
+    ends, goes_on = flag(1, grade="critical"), flag(2, grade="critical")
+    city.desk.writer.write([ends, goes_on])
+    both = {(one.flag_id, "warning", "firing") for one in (ends, goes_on)}
+    city.desk.wait("told", lambda: both <= set(city.told("commission")))
+    lag = {"labels": {"alertname": "LagSeconds", "topic": "telemetry.orders.v1"}}
+    city.manager.post([lag])
+    city.desk.wait("muted", lambda: goes_on.flag_id in city.inhibited())
+    city.desk.writer.write([later(ends, "cleared")])
+    city.desk.wait("its end is known", lambda: ends.flag_id not in city.active())
+    time.sleep(3)
+    assert set(city.told("commission")) == both
+    over = {"startsAt": "2019-01-01T00:00:00Z", "endsAt": "2020-01-01T00:00:00Z"}
+    city.manager.post([lag | over])
+    ended = (ends.flag_id, "warning", "resolved")
+    city.desk.wait("told when the lag is over", lambda: ended in city.told("commission"))
+    assert (goes_on.flag_id, "warning", "resolved") not in city.told("commission")
+
+
+@needs_alertmanager
+@pytest.mark.parametrize("city", ["3s"], indirect=True)
+def test_while_nobody_tells_nothing_is_said_to_be_over(city: City) -> None:
+    """Alertmanager takes what it is not told again for ended: AlertsDown mutes that."""
+    one = flag(1, grade="critical")
+    city.desk.writer.write([one])
+    fired = (one.flag_id, "warning", "firing")
+    city.desk.wait("told", lambda: fired in city.told("commission"))
+    down = {"labels": {"alertname": "AlertsDown", "severity": "critical"}}
+    hour = {"endsAt": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 3600))}
+    city.manager.post([down | hour])
+    city.desk.process.kill()
+    city.desk.wait("taken for ended", lambda: one.flag_id not in city.active())
+    time.sleep(3)
+    city.desk.process.restart()
+    city.desk.wait("told again", lambda: one.flag_id in city.active())
+    over = {"startsAt": "2019-01-01T00:00:00Z", "endsAt": "2020-01-01T00:00:00Z"}
+    city.manager.post([down | over])
+    time.sleep(4)
+    assert city.told("commission") == Counter([fired])
 
 
 @needs_alertmanager

@@ -81,8 +81,10 @@ def test_too_fast_too_large_and_too_strange(client: TestClient) -> None:
         client.post(good, params={"partial": "maybe"}, json=[]).status_code,
         client.post(good, params={"partail": "true"}, json=[]).status_code,
         client.post(good, json=[], headers={"Idempotency-Key": "a b"}).status_code,
+        client.get("/v1/status", params={"platform": "p02"}).status_code,
+        client.get("/v1/receipts/k1", params={"platform": "p02"}).status_code,
     ]
-    assert statuses == [413, 415, 415, 400, 404, 405, 422, 422, 422]
+    assert statuses == [413, 415, 415, 400, 404, 405, 422, 422, 422, 422, 422]
 
 
 JSON = {"Content-Type": "application/json"}

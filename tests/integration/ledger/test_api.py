@@ -148,6 +148,8 @@ def test_killed_with_entries_under_way(desk: Desk) -> None:
     [
         ("/v1/flags?limit=0", 422), ("/v1/flags?state=%27%3B--", 422), ("/v1/flags?before=x", 422),
         ("/v1/flags/F01:none", 404), ("/v1/nothing", 404), ("/v1/flags/%00", 404),
+        ("/v1/flags?platfrom=p01", 422), ("/v1/me?x=1", 422), ("/v1/ledger/head?x", 422),
+        ("/v1/flags?rule=F01&rule=F02", 422), ("/v1/flags/F01:none?x=1", 422),
     ],
 )  # fmt: skip
 def test_bad_input_gets_one_clear_error(desk: Desk, path: str, code: int) -> None:

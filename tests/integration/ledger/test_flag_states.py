@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from grafana.dashboards.flags_sql import chosen, evidence, flags
+from grafana.dashboards.flags_sql import evidence, flags
 from grafana.screen.macros import ALL, Context, expand
 from grafana.screen.timerange import TimeRange
 from pipelines.warehouse.migrate import Step, load, plan, run
@@ -32,7 +32,8 @@ def life(rng: random.Random, n: int) -> list[Row]:
     }  # fmt: skip
     grades = ["watch", "raised", "critical"][rng.randrange(3) :]
     kinds = [("opened", grades[0])] + [("escalated", g) for g in grades[1:] if rng.random() < 0.5]
-    kinds += [("attached", grades[0])] * (rng.random() < 0.3)
+    if rng.random() < 0.4:
+        kinds += [("attached", grades[0])] + [("detached", grades[0])] * (rng.random() < 0.5)
     kinds += [(rng.choice(("cleared", "ended")), grades[0])] * (rng.random() < 0.7)
     at = onset
     out = []
@@ -63,7 +64,7 @@ def put(client: Any, rows: list[Row]) -> None:
 def folded() -> Iterator[str]:
     """The views of before, which fold every event, under other names."""
     step = Step(next(m for m in load() if m.number == NUMBER), False)
-    for statement in step.statements():
+    for statement in step.statements("any"):
         if statement.startswith("CREATE VIEW"):
             yield statement.replace("v_flags", "old_flags").replace("v_silences", "old_silences")
 
@@ -91,7 +92,7 @@ def client(clickhouse: Any) -> Iterator[Any]:
 
 
 def test_the_table_says_what_folding_all_events_says(client: Any) -> None:
-    query = "SELECT * EXCEPT (muted_by) FROM {} ORDER BY flag_id"
+    query = "SELECT * EXCEPT (muted_by, parent_id) FROM {} ORDER BY flag_id"
     found = client.execute(query.format("v_flags"))
     assert found == client.execute(query.format("old_flags"))
     assert len(found) == FLAGS
@@ -113,22 +114,29 @@ def test_what_mutes_a_flag_is_a_silence_over_its_opening(client: Any) -> None:
     assert all(by[flag] in silences for flag, _, silences in muted)
 
 
-def test_choosing_flags_first_loses_none(client: Any) -> None:
-    later = f"onset >= toDateTime({round((NOW - timedelta(days=9)).timestamp())})"
-    for exact, first in (
-        ("state = 'open'", chosen("maybe_open = 1")),
-        (f"(state = 'open' OR {later})", f"({later} OR {chosen('maybe_open = 1')})"),
-        ("entity IN ('e1', 'e2')", chosen("entity IN ('e1', 'e2')")),
-    ):
-        plain = f"SELECT flag_id FROM v_flags WHERE {exact} "
-        found = client.execute(f"{plain} AND {first} ORDER BY flag_id")
-        assert found == client.execute(f"{plain} ORDER BY flag_id")
-        assert 0 < len(found) < FLAGS
-    plain = "SELECT flag_id FROM v_flags WHERE entity = 'e3' "
-    few = chosen("entity = 'e3'", newest=9)
-    newest = client.execute(f"{plain} AND {few} ORDER BY onset")
-    all_of_it = client.execute(f"{plain} ORDER BY onset")
-    assert newest == all_of_it[-9:]
+def test_a_flag_that_was_detached_has_no_parent(client: Any) -> None:
+    told = client.execute(
+        "SELECT flag_id, groupUniqArray(event), max(parent_id) FROM flag_events GROUP BY flag_id"
+    )
+    found = dict(client.execute("SELECT flag_id, parent_id FROM v_flags"))
+    assert found == {flag: "" if "detached" in events else p for flag, events, p in told}
+    assert sum("detached" in events for _, events, _ in told) > 20 < sum(map(bool, found.values()))
+
+
+def test_keys_say_what_the_flag_says(client: Any) -> None:
+    same = (
+        "onset, flag_id, rule, entity_type, entity, platform_id, category, grade_rank, grade, "
+        "state, state = 'open', last_event_time"
+    )
+    found = client.execute("SELECT * FROM v_flag_keys ORDER BY flag_id")
+    assert found == client.execute(f"SELECT {same} FROM old_flags ORDER BY flag_id")
+
+
+def test_flags_are_found_by_their_entity(client: Any) -> None:
+    few = "WHERE entity IN ('e1', 'e2')"
+    found = client.execute(f"SELECT DISTINCT flag_id, onset FROM v_flag_entities {few}")
+    assert set(found) == set(client.execute(f"SELECT flag_id, onset FROM old_flags {few}"))
+    assert 20 < len(found) < FLAGS
 
 
 @pytest.mark.parametrize("days", [1, 9])

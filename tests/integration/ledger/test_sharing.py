@@ -163,14 +163,52 @@ def test_what_is_unchanged_is_not_sent_again_and_all_is_on_record(desk: Desk) ->
         ({"limit": "many"}, "limit"),
         ({"platform_id": "p01' OR 1=1 --"}, "platform_id"),
         ({"category": "x" * 65}, "category"),
+        ({"platform": "p01"}, "not listed"),
+        ({"FROM": SPAN["from"]}, "not listed"),
+        ({"category": ["food", "apparel"]}, "twice"),
+        ({"from": "2100-12-31T23:59:59-23:59", "to": "2100-12-31T23:59:59-23:59"}, "before to"),
     ],
 )
 def test_what_makes_no_sense_is_a_clear_answer(
-    desk: Desk, params: dict[str, str], says: str
+    desk: Desk, params: dict[str, Any], says: str
 ) -> None:
     answer = get(desk, "commission", "indicators", **params)
     assert answer.status_code == 422
     assert says in answer.json()["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    ("path", "params"),
+    [
+        ("completeness", {"district": "310101"}), ("daily/day", {"platform_id": "p01"}),
+        ("daily/hour", {"x": ""}), ("stream", {"figure": "true"}),
+    ],
+)  # fmt: skip
+def test_a_parameter_that_is_not_listed_is_not_passed_over(
+    desk: Desk, path: str, params: dict[str, str]
+) -> None:
+    """Whoever asks for one district must not take the whole city for it."""
+    answer = get(desk, "commission", path, **params)
+    assert answer.status_code == 422
+    assert "not listed" in answer.json()["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    ("path", "key"),
+    [
+        ("indicators", ["2026-11-26T00:00:00Z", "\ud800", "", ""]),
+        ("indicators", ["2026-11-26T00:00:00Z", 7, "", ""]),
+        ("indicators", ["2026-11-26T00:00:00Z", True, "", ""]),
+        ("daily/hour", ["2026-11-26", "x", "food"]),
+        ("daily/hour", ["2026-11-26", 10**30, "food"]),
+        ("daily/hour", ["2026-11-26", -1, "food"]),
+    ],
+)
+def test_a_cursor_of_other_types_is_none_of_ours(desk: Desk, path: str, key: list[Any]) -> None:
+    after = base64.urlsafe_b64encode(json.dumps(key).encode()).decode()
+    answer = get(desk, "commission", path, after=after)
+    assert answer.status_code == 422
+    assert "after is not a cursor" in answer.json()["error"]["message"]
 
 
 def test_nobody_unknown_gets_in(desk: Desk) -> None:
@@ -227,8 +265,55 @@ def test_the_stream_tells_of_ones_own_flags_and_goes_on_where_it_was_left(desk: 
 def test_who_sees_no_flags_has_no_stream_and_nonsense_is_refused(desk: Desk) -> None:
     for who in ("tax", "association"):
         assert get(desk, who, "stream").status_code == 403
-    answer = desk.ask("platform", "GET", "/v1/share/stream", headers={"last-event-id": "x"})
-    assert answer.status_code == 422
+    for nonsense in ("x", "-1", "9" * 20, "1" * 15):
+        answer = desk.ask(
+            "platform", "GET", "/v1/share/stream", headers={"last-event-id": nonsense}
+        )
+        assert answer.status_code == 422
+        assert answer.json()["error"]["code"] == "invalid"
+
+
+def test_figures_that_a_role_has_none_of_are_refused(desk: Desk) -> None:
+    """And not a stream that says nothing for ever."""
+    for who in ("tax", "association", "market_regulation", "police"):
+        answer = get(desk, who, "stream", figures="true")
+        assert answer.status_code == 403
+        assert answer.json()["error"]["code"] == "not_permitted"
+
+
+def test_a_minute_of_a_whole_city_is_told_whole(desk: Desk) -> None:
+    """More cells than a page has rows."""
+    minute = datetime.now(UTC).replace(second=0, microsecond=0) - timedelta(minutes=2)
+    names = {f"c{n:04d}" for n in range(2300)}
+    rows = [
+        {"minute": minute, "platform_id": "p01", "category": c, "district": "310104",
+         "closed": 1, "orders_5m": 3}
+        for c in sorted(names)
+    ]  # fmt: skip
+    stream = listen(desk, "platform", 25, figures="true")
+    with connect(desk.settings) as client:
+        client.execute(f"INSERT INTO indicators_cell ({', '.join(rows[0])}) VALUES", rows)
+    told: list[str] = []
+    for one in stream:
+        if one["event"] == "indicator" and one["data"]["district"] == "310104":
+            told.append(one["data"]["category"])
+        if len(told) == len(names):
+            break
+    assert sorted(told) == sorted(names)
+
+
+def test_flags_that_are_unchanged_are_not_sent_again(desk: Desk) -> None:
+    flag = event("etag")
+    desk.raise_flag(flag)
+    desk.flag(flag.flag_id)
+    for path in ("/v1/flags", f"/v1/flags/{flag.flag_id}"):
+        etag = desk.ask("platform", "GET", path).headers["etag"]
+        again = desk.ask("platform", "GET", path, headers={"if-none-match": f'"old", W/{etag}'})
+        assert (again.status_code, again.content) == (304, b"")
+        assert desk.ask("p02", "GET", "/v1/flags", headers={"if-none-match": etag}).is_success
+    assert desk.ask("platform", "POST", f"/v1/flags/{flag.flag_id}/ack").status_code == 200
+    changed = desk.ask("platform", "GET", path, headers={"if-none-match": etag})
+    assert changed.json()["state"] == "ACKED"
 
 
 def test_minutes_that_close_come_with_the_stream(desk: Desk) -> None:
@@ -254,3 +339,18 @@ def test_the_document_names_every_route(desk: Desk) -> None:
     document = desk.ask("", "GET", "/openapi.json").json()
     names = ("indicators", "completeness", "daily/{part}", "stream")
     assert {f"/v1/share/{name}" for name in names} <= set(document["paths"])
+
+
+def test_the_document_says_what_an_error_looks_like(desk: Desk) -> None:
+    document = desk.ask("", "GET", "/openapi.json").json()
+    shapes = document["components"]["schemas"]
+    assert shapes["Refused"]["required"] == ["error"]
+    assert shapes["Said"]["required"] == ["code", "message"]
+    assert "HTTPValidationError" not in shapes
+    for path, operations in document["paths"].items():
+        for operation in operations.values():
+            for code in ("401", "422", "429", "503", "504"):
+                told = operation["responses"][code]["content"]["application/json"]["schema"]
+                assert told == {"$ref": "#/components/schemas/Refused"}, path
+    stream = document["paths"]["/v1/share/stream"]["get"]["responses"]["200"]["content"]
+    assert list(stream) == ["text/event-stream"]

@@ -9,9 +9,11 @@ from contextlib import closing
 from typing import Any
 
 import pytest
+from kafka import KafkaProducer
 
 from deploy.stack.settings import HOST
 from pipelines.topics import changelog
+from schemas.telemetry import SampleType
 from tests.integration.operations.conftest import Ops
 from tests.integration.pipeline.city import hello, recent, sources
 from tests.integration.pipeline.harness import Sender
@@ -90,6 +92,19 @@ def test_what_is_broken_is_named_with_its_page_and_the_rest_still_looked_at(
     assert found["ClickHouse"]["page"] == "clickhouse-away"
     worker = next(f for what, f in found.items() if what.startswith("worker "))
     assert (worker["well"], worker["page"]) == (False, "worker-down")
+
+
+def test_what_is_refused_is_told_with_the_newest_reason(ops: Ops, doctor: Doctor) -> None:
+    assert doctor()[1]["dead letters"]["well"]
+    topic, reason = SampleType.ORDERS.dlq_topic, b"ce_keyid: must be a registered key"
+    with KafkaProducer(bootstrap_servers=ops.env["LIVEWATCH_BOOTSTRAP"]) as producer:
+        for _ in range(60):
+            producer.send(topic, b"", headers=[("dlq_reason", reason)])
+    code, found = doctor()
+    assert code == 1
+    told = found["dead letters"]
+    assert (told["well"], told["page"]) == (False, "dead-letters")
+    assert told["said"].endswith(reason.decode())
 
 
 def test_brokers_away_are_one_line(ops: Ops, doctor: Doctor) -> None:

@@ -98,7 +98,7 @@ def db(clickhouse: Any, database: str) -> Iterator[Any]:
         put(client, rows[:half])
         run(client, database, plan(load(), NUMBER - 1, NUMBER))
         put(client, rows[half:])
-        for statement in step.statements():
+        for statement in step.statements("any"):
             if statement.startswith("CREATE VIEW"):
                 client.execute(statement.replace("VIEW v_completeness_5m", "VIEW anew"))
         client.rows = rows
@@ -169,3 +169,14 @@ def test_the_way_back_has_the_view_of_before(db: Any) -> None:
     assert db.execute("SELECT * FROM v_completeness_5m ORDER BY ALL") == before
     run(db, name, plan(load(), NUMBER - 1, NUMBER))
     assert db.execute("SELECT * FROM v_completeness_5m ORDER BY ALL") == before
+
+
+def test_it_is_read_from_another_database(db: Any) -> None:
+    """As a reader of `livewatch ops access` does, whose own database has views of these."""
+    (name,) = db.execute("SELECT currentDatabase()")[0]
+    views = ("v_completeness_5m", "v_completeness_source")
+    here = [db.execute(f"SELECT count() FROM {view}") for view in views]
+    run(db, name, plan(load(), NUMBER, None))
+    db.execute("USE default")
+    assert [db.execute(f"SELECT count() FROM {name}.{view}") for view in views] == here
+    db.execute(f"USE {name}")

@@ -18,7 +18,7 @@ def tables(client: Any, database: str) -> dict[str, str]:
 
 def declared() -> set[str]:
     steps = plan(load(), 0, None)
-    made = [s for step in steps for s in step.statements() if s.startswith("CREATE")]
+    made = [s for step in steps for s in step.statements("any") if s.startswith("CREATE")]
     return {s.replace("MATERIALIZED ", "").split()[2] for s in made}
 
 

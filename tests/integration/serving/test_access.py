@@ -14,7 +14,8 @@ from clickhouse_driver import errors as driver_errors
 from deploy.check.small_city import PLATFORMS
 from deploy.errors import StackError
 from deploy.operations.access import carry_out, look
-from deploy.operations.access_sql import readers, statements
+from deploy.operations.access_rules import readers
+from deploy.operations.access_sql import statements
 from pipelines.warehouse.migrate import load, plan, run
 from tests.integration.serving.conftest import Warehouse
 
@@ -63,7 +64,7 @@ def test_every_table_lets_its_programs_in(warehouse: Warehouse) -> None:
     found = look(warehouse.db, warehouse.database, ("ingest", "admin"))
     wanted = list(statements(found, ["p-one"]))
     for table in found.tables:
-        policy = next(s for s in wanted if f"programs ON {found.database}.{table} " in s)
+        policy = next(s for s in wanted if f"`programs` ON {found.database}.{table} " in s)
         assert policy.endswith("USING 1 TO `livewatch_definer`, `ingest`, `admin`")
 
 
@@ -128,6 +129,11 @@ def test_on_a_server_each_sees_its_own_rows_only(server: tuple[Client, str]) -> 
         with Client.from_url(host) as reader:
             seen = reader.execute(f"SELECT DISTINCT platform_id FROM {name}.raw_orders")
             assert seen == [("p-one",)]
+        admin.execute(f"REVOKE `livewatch_platform_p-one` FROM {user}")
+        admin.execute(f"GRANT `livewatch_tax` TO {user}")
+        admin.execute(f"SET DEFAULT ROLE `livewatch_tax` TO {user}")
+        with Client.from_url(host) as reader:
+            assert reader.execute(f"SELECT count() FROM {name}.raw_orders") == [(0,)]
     finally:
         admin.execute(f"DROP USER {user}")
         for one in readers(found, list(PLATFORMS)):

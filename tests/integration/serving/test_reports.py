@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +13,11 @@ import pytest
 from clickhouse_driver import Client
 
 from pipelines.report.gather import NothingThereError, gather
-from pipelines.report.model import Audience, Period, Report, span_of
+from pipelines.report.model import Audience, Count, Period, Report, Span, span_of
 from pipelines.report.pdf import PdfError, pdf
 from pipelines.report.render import html
+from pipelines.warehouse.client import insert
+from tests.integration.ledger.conftest import columns_of, event
 from tests.integration.serving.conftest import Warehouse
 
 P, A, O = Audience.PUBLIC, Audience.AGENCY, Audience.PLATFORM  # noqa: E741
@@ -114,3 +116,46 @@ def test_a_period_without_figures_is_refused(warehouse: Warehouse) -> None:
         gather(warehouse.db, P, span)
     with pytest.raises(NothingThereError):
         gather(warehouse.db, O, span_of(Period.DAY, warehouse.city.days[0]), "' OR 1 = 1 --")
+
+
+def put_flags(warehouse: Warehouse, of_day: list[int]) -> None:
+    """So many raised F02 at noon of each day of the city."""
+    for day, count in zip(warehouse.city.days, of_day, strict=True):
+        at = int(datetime(day.year, day.month, day.day, 4, tzinfo=UTC).timestamp()) * 1000
+        for n in range(count):
+            one = event(f"report{n}", flag_id=f"F02:merchant/p-one/{n}:{at}", rule="F02", onset=at,
+                        event_time=at, decided_at=at, platform_id="p-one")  # fmt: skip
+            insert(warehouse.db, "flag_events", columns_of(one))
+
+
+def test_a_weeks_flags_less_those_of_its_days_tell_no_small_count(warehouse: Warehouse) -> None:
+    """What a day's report does not tell must not follow from the week's."""
+    put_flags(warehouse, [5, 2])
+    first, last = warehouse.city.days
+    month = span_of(Period.MONTH, first)
+    if month != span_of(Period.MONTH, last):
+        pytest.skip("the city's days lie in two months today")
+
+    def raised(audience: Audience, span: Span) -> Count:
+        found = gather(warehouse.db, audience, span).flags
+        assert found is not None
+        return next(f.raised for f in found if f.rule == "F02")
+
+    days = [raised(P, span_of(Period.DAY, day)) for day in (first, last)]
+    assert days == [Count(5), Count(0, 1)]
+    assert raised(P, month) == Count(5, 1)
+    assert raised(A, month) == Count(7)
+    assert "≥ 6</td>" in html(gather(warehouse.db, P, month), "zh")
+
+
+def test_a_platform_is_heard_in_the_hours_in_which_it_sent_something(warehouse: Warehouse) -> None:
+    """A heartbeat even; in others its figures are unknown, and not zero."""
+    day = warehouse.city.days[0]
+    assert of(warehouse, O, platform="p-three").heard == frozenset()
+    midnight = datetime(day.year, day.month, day.day, tzinfo=UTC) - timedelta(hours=8)
+    for who, hour, batches in (("p-three", 4, 1), ("p-three", 5, 0), ("p-one", 6, 1)):
+        at = midnight + timedelta(hours=hour, minutes=3)
+        row = {"minute": at, "platform_id": who, "source": f"gate{hour}", "topic": "t",
+               "kafka_partition": 0, "batches": batches}  # fmt: skip
+        warehouse.db.execute(f"INSERT INTO completeness ({', '.join(row)}) VALUES", [row])
+    assert of(warehouse, O, platform="p-three").heard == {"4"}

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -215,6 +218,23 @@ def test_only_what_changed_is_computed_again(db: Client) -> None:
     db.execute("INSERT INTO rollup_runs SELECT now64(3) + 3600, closed_through, 0 FROM rollup_runs")
     assert rollups.run(db).hours == []
     assert db.execute("SELECT max(started_at) FROM rollup_runs") != before
+
+
+def test_runs_that_go_on_end_orderly_when_asked(clickhouse: Any, db: Client) -> None:
+    where = {
+        "LIVEWATCH_BOOTSTRAP": "127.0.0.1:1",
+        "LIVEWATCH_CLICKHOUSE_HOST": clickhouse.host,
+        "LIVEWATCH_CLICKHOUSE_PORT": str(clickhouse.tcp_port),
+        "LIVEWATCH_CLICKHOUSE_USER": "admin",
+        "LIVEWATCH_CLICKHOUSE_PASSWORD_FILE": str(clickhouse.password_file("admin")),
+        "LIVEWATCH_CLICKHOUSE_DATABASE": "test_rollups",
+    }
+    argv = [sys.executable, "-m", "deploy.cli", "ops", "rollup", "--every", "600"]
+    with subprocess.Popen(argv, env=os.environ | where, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert b"closed through" in process.stdout.readline()
+        process.terminate()
+        assert process.wait(20) == 0
 
 
 def test_what_has_lost_its_raw_rows_is_left_alone(db: Client) -> None:

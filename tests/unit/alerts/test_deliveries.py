@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from pipelines.alerts import metrics
 from pipelines.alerts.deliveries import Deliveries
 from pipelines.alerts.errors import AlertsError
 from pipelines.alerts.receivers import Receiver
@@ -90,9 +91,21 @@ def test_one_that_is_new_one_that_moved_and_one_that_left(tmp_path: Path) -> Non
 def test_a_wrong_file_or_none_changes_nothing(tmp_path: Path) -> None:
     path = tmp_path / "receivers.yml"
     write(path, a=1)
-    log, names = played(path, lambda: path.write_text("receivers: [{}]"), path.unlink)
+    wrong: list[float] = []
+
+    def noted(step: Callable[[], object]) -> Callable[[], object]:
+        return lambda: (wrong.append(metrics.WRONG._value.get()), step())
+
+    log, names = played(
+        path,
+        noted(lambda: path.write_text("receivers: [{}]")),
+        noted(path.unlink),
+        noted(lambda: write(path, a=1)),
+        noted(lambda: None),
+    )
     assert log == ["+http://127.0.0.1:1/", "-http://127.0.0.1:1/"]
     assert names == ["a"]
+    assert wrong == [0, 1, 1, 0]  # what an operator is told of it
 
 
 def test_at_the_start_a_wrong_file_is_an_error(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -136,3 +137,33 @@ def test_an_overturned_flag_is_over_for_whoever_was_told(box: Outbox) -> None:
         box.delivered(one, NOW)
     assert owed(box, "p01") == [f"overturned:{ONE.flag_id}:"]
     assert owed(box, "commission") == []
+
+
+@pytest.mark.parametrize("kind", [Kind.OVERTURNED, Kind.CORRECTED])
+def test_an_overturned_flag_rises_no_more_and_counts_beside_no_other(
+    box: Outbox, kind: Kind
+) -> None:
+    read_flag(box)
+    assert take(box, entry(kind)) == 1
+    read_flag(box, later(ONE, "escalated", "critical"))
+    assert owed(box, "commission") == []
+    beside = replace(flag(1, rule="F05"), entity=ONE.entity)
+    read_flag(box, beside)
+    assert owed(box, "commission") == []
+    assert all(row[5] is not None for row in box.alerts(0) if row[0] == ONE.flag_id)
+
+
+@pytest.mark.parametrize(
+    "details",
+    [
+        {"level": "panic", "recipients": ["commission"]},
+        {"level": 3, "recipients": "commission"},
+        {"level": "warning", "recipients": 7},
+        {"level": "warning", "recipients": ["commission"], "reasons": [1]},
+    ],
+)
+def test_an_entry_that_nobody_can_read_stops_nobody(box: Outbox, details: dict[str, Any]) -> None:
+    read_flag(box)
+    draft = Draft("level:x", ONE.flag_id, Kind.LEVEL, "clerk", "system", "", details)
+    assert take(box, chained(draft, 3, GENESIS, NOW).to_bytes(), WARNING) == 1
+    assert box.position("ledger.v1", 0, "t") == 2

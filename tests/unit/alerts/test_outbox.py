@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from deploy.serving_check.flag_events import flag, later, value_of
+from pipelines.alerts import metrics
 from pipelines.alerts.errors import AlertsError
 from pipelines.alerts.outbox import KEEP_MS, Outbox
 from pipelines.alerts.receivers import Receiver
 from pipelines.alerts.routing import ByPolicy, Desk
+from pipelines.alerts.standing import measure
 from pipelines.alerts.take import Incoming, Taken, Taker
 from pipelines.core.flags import FlagEvent
 from pipelines.policy.load import load
@@ -69,7 +72,17 @@ def test_killed_in_the_middle_of_taking_nothing_is_there(box: Outbox, tmp_path: 
 
 
 @pytest.mark.parametrize(
-    "value", [b"", b"{", b"[]", b'"text"', b"{}", b"\xff\xfe", b'{"flag_id": 7}']
+    "value",
+    [
+        *(b"", b"{", b"[]", b'"text"', b"{}", b"\xff\xfe", b'{"flag_id": 7}', b"[" * 100_000),
+        # Nothing that time, a header or a label cannot carry.
+        *map(value_of, (replace(flag(1), onset=10**18), replace(flag(1), decided_at=-(10**18)))),
+        *map(
+            value_of, (replace(flag(1), flag_id="F01:店/p01/1:1"), replace(flag(1), grade="a\nb"))
+        ),
+        value_of(replace(flag(1), platform_id="x,commission")),
+        value_of(replace(flag(1), district="310101,police")),
+    ],
 )
 def test_what_is_no_flag_is_kept_aside_and_stops_nobody(box: Outbox, value: bytes) -> None:
     taken = take(box, [value, flag(1)])
@@ -182,3 +195,13 @@ def test_a_damaged_file_is_one_clear_line(tmp_path: Path) -> None:
     (tmp_path / "alerts.sqlite3").write_bytes(b"no database at all" * 100)
     with pytest.raises(AlertsError, match="move it away"):
         Outbox(tmp_path, exclusive=True)
+
+
+def test_a_receiver_that_has_left_the_file_calls_nobody(box: Outbox) -> None:
+    take(box, [flag(1), flag(2, grade="critical")])
+    for names in (["p01", "commission"], ["commission"]):
+        measure(box, names, NOW / 1000 + 400)
+        for gauge in (metrics.WAITING, metrics.OLDEST, metrics.DEAD):
+            (told,) = gauge.collect()
+            assert {one.labels["receiver"] for one in told.samples} == set(names)
+    assert [one.receiver for one in box.owed()] == ["commission", "p01"]

@@ -113,7 +113,7 @@ def test_the_sentences_say_unknown_and_not_zero() -> None:
     assert flag.flag_id == f"F11:platform/p01/p01:{at * 60_000}"
     assert "1 of 20 live sessions" in flag.sentence_en
     assert "unknown, not zero" in flag.sentence_en
-    assert "未知(不是零)" in flag.sentence_zh
+    assert "未知（不是零）" in flag.sentence_zh
     room = Entity("session", "ab" * 16, "p01", "food")
     still = frozen_flag(Silence(True, 0, at, at + 9, 10, 10), room, 0)
     assert "same viewers, clicks and interactions for 10 minutes" in still.sentence_en

@@ -102,13 +102,15 @@ def test_an_alert_s_page_has_every_section(rule: dict[str, Any]) -> None:
 
 
 def commands() -> list[tuple[str, str]]:
-    """(page, line) of every command of ours in a code block."""
+    """(page, line) of every command of ours, in a code block or in the text."""
     out = []
     for page in sorted(PAGES.glob("*.md")):
         for block in re.findall(r"```[a-z]*\n(.*?)```", page.read_text("utf-8"), re.DOTALL):
             lines = (line.strip() for line in block.splitlines())
             out += [(page.name, line) for line in lines if line.startswith("livewatch")]
-    return out
+        inline = re.findall(r"`(livewatch(?:-push)? [^`]+)`", page.read_text("utf-8"))
+        out += [(page.name, line) for line in inline]
+    return sorted(set(out))
 
 
 def resolve(words: list[str]) -> None:
@@ -128,10 +130,12 @@ def resolve(words: list[str]) -> None:
             return
         assert rest[0] in command.commands, f"no verb {rest[0]}"
         command, rest = command.commands[rest[0]], rest[1:]
-    known = {o for p in command.params for o in [*p.opts, *p.secondary_opts]} | {"--help"}
-    for word in rest:
-        if word.startswith("-"):
-            assert word.partition("=")[0] in known, f"no option {word}"
+    known = {o: p for p in command.params for o in [*p.opts, *p.secondary_opts]}
+    given = [word.partition("=")[0] for word in rest if word.startswith("-")]
+    assert set(given) <= {*known, "--help"}, f"no option {given}"
+    if "--help" not in given:
+        needed = {p.name for p in command.params if p.required and p.param_type_name == "option"}
+        assert needed <= {known[word].name for word in given}, f"{needed} must be given"
 
 
 @pytest.mark.parametrize(("page", "line"), commands(), ids=lambda x: x)
@@ -143,7 +147,8 @@ def test_a_command_on_a_page_exists(page: str, line: str) -> None:
 
 
 def test_a_command_that_does_not_exist_is_noticed() -> None:
-    for line in ("livewatch nothing", "livewatch ops backup --nothing", "livewatch topics --no"):
+    for line in ("livewatch nothing", "livewatch ops backup --nothing", "livewatch topics --no",
+                 "livewatch ops repartition", "livewatch-push check FILE"):  # fmt: skip
         with pytest.raises(AssertionError):
             resolve(line.split())
 

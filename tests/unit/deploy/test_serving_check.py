@@ -25,7 +25,8 @@ GOOD: dict[str, Any] = {
     "key_panels_agreeing": 12, "browser_panels": 100, "browser_panels_drawn": 100,
     "console_errors": 0, "alerts_raised": 60, "alerts_delivered": 60, "alerts_doubled": 0,
     "cells_recovered_by_differencing": 0, "foreign_rows_seen": 0, "looks_unrecorded": 0,
-    "database_roles": "not run: no server", "slowest_query_ms": 140.0,
+    "database_roles": "checked", "database_roles_by": ["embedded engine with XML users"],
+    "slowest_query_ms": 140.0,
 }  # fmt: skip
 
 
@@ -44,11 +45,16 @@ def test_all_is_well() -> None:
         {"alerts_raised": 0, "alerts_delivered": 0}, {"alerts_doubled": 1},
         {"cells_recovered_by_differencing": 1}, {"foreign_rows_seen": 1},
         {"looks_unrecorded": 1},
-        {"database_roles": "failed"}, {"slowest_query_ms": 200.1},
+        {"database_roles": "failed"}, {"database_roles": "not run: no server"},
+        {"database_roles_by": []}, {"slowest_query_ms": 200.1},
     ],
 )  # fmt: skip
 def test_one_thing_that_is_wrong_fails_the_check(change: dict[str, Any]) -> None:
     assert len(failures(GOOD | change)) == 1
+
+
+def test_roles_that_no_engine_took_are_said_to_be_not_run() -> None:
+    assert failures(GOOD | {"database_roles": "not run: no server", "database_roles_by": []}) == []
 
 
 def test_a_column_that_was_not_filled_in_is_named_and_not_judged() -> None:

@@ -28,8 +28,8 @@ CASES = {
     "opened": (
         EVENT,
         None,
-        "商家 M-3f2a 在 12 月 4 日 20:05–21:05 收到 14 起投诉(对应约 1,204 笔订单),"
-        "平时同样的订单量约为 1.2 起(约 12 倍),已达「严重」级别。",
+        "商家 M-3f2a 在 12 月 4 日 20:05–21:05 收到 14 起投诉（对应约 1,204 笔订单），"
+        "平时同样的订单量约为 1.2 起（约 12 倍），已达「严重」级别。",
         "Merchant M-3f2a received 14 complaints between 20:05 and 21:05 on 2020-12-04 (on about "
         "1,204 orders); about 1.2 would be usual for as many orders (about 12 times): grade "
         '"critical".',
@@ -37,8 +37,8 @@ CASES = {
     "tick, young series, hardly any usual": (
         replace(EVENT, grade=Grade.RAISED, expected=0.02, observed=6.0, window_bins=3),
         EVENT.bin_start_ms + 61_000,
-        "商家 M-3f2a 在 12 月 4 日 20:50–21:01 收到 6 起投诉(对应约 1,204 笔订单),"
-        "平时同样的订单量不到 0.1 起(100 倍以上),已达「升高」级别。",
+        "商家 M-3f2a 在 12 月 4 日 20:50–21:01 收到 6 起投诉（对应约 1,204 笔订单），"
+        "平时同样的订单量不到 0.1 起（100 倍以上），已达「升高」级别。",
         "Merchant M-3f2a received 6 complaints between 20:50 and 21:01 on 2020-12-04 (on about "
         "1,204 orders); less than 0.1 would be usual for as many orders (more than 100 times): "
         'grade "raised".',
@@ -46,8 +46,8 @@ CASES = {
     "escalated": (
         replace(EVENT, kind=EventKind.ESCALATED, observed=1400.0, expected=612.0),
         None,
-        "商家 M-3f2a 在 12 月 4 日 20:05–21:05 收到 1,400 起投诉(对应约 1,204 笔订单),"
-        "平时同样的订单量约为 612 起(约 2.3 倍),已升级为「严重」级别。",
+        "商家 M-3f2a 在 12 月 4 日 20:05–21:05 收到 1,400 起投诉（对应约 1,204 笔订单），"
+        "平时同样的订单量约为 612 起（约 2.3 倍），已升级为「严重」级别。",
         "Merchant M-3f2a received 1,400 complaints between 20:05 and 21:05 on 2020-12-04 (on about "
         "1,204 orders); about 612 would be usual for as many orders (about 2.3 times): now up to "
         'grade "critical".',
@@ -55,24 +55,24 @@ CASES = {
     "cleared": (
         replace(EVENT, kind=EventKind.CLEARED, grade=Grade.WATCH, observed=1.0),
         None,
-        "商家 M-3f2a 在 12 月 4 日 20:05–21:05 收到 1 起投诉(对应约 1,204 笔订单),"
-        "平时同样的订单量约为 1.2 起,「关注」提示已解除。",
+        "商家 M-3f2a 在 12 月 4 日 20:05–21:05 收到 1 起投诉（对应约 1,204 笔订单），"
+        "平时同样的订单量约为 1.2 起，「关注」提示已解除。",
         "Merchant M-3f2a received 1 complaint between 20:05 and 21:05 on 2020-12-04 (on about "
         '1,204 orders); about 1.2 would be usual for as many orders: the "watch" alert is cleared.',
     ),
     "less than one order": (
         replace(EVENT, grade=Grade.RAISED, exposure=0.4, expected=0.01),
         None,
-        "商家 M-3f2a 在 12 月 4 日 20:05–21:05 收到 14 起投诉,"
-        "平时同样的订单量不到 0.1 起(100 倍以上),已达「升高」级别。",
+        "商家 M-3f2a 在 12 月 4 日 20:05–21:05 收到 14 起投诉，"
+        "平时同样的订单量不到 0.1 起（100 倍以上），已达「升高」级别。",
         "Merchant M-3f2a received 14 complaints between 20:05 and 21:05 on 2020-12-04; less than "
         '0.1 would be usual for as many orders (more than 100 times): grade "raised".',
     ),
     "one order": (
         replace(EVENT, grade=Grade.RAISED, exposure=1.2, expected=0.01),
         None,
-        "商家 M-3f2a 在 12 月 4 日 20:05–21:05 收到 14 起投诉(对应约 1 笔订单),"
-        "平时同样的订单量不到 0.1 起(100 倍以上),已达「升高」级别。",
+        "商家 M-3f2a 在 12 月 4 日 20:05–21:05 收到 14 起投诉（对应约 1 笔订单），"
+        "平时同样的订单量不到 0.1 起（100 倍以上），已达「升高」级别。",
         "Merchant M-3f2a received 14 complaints between 20:05 and 21:05 on 2020-12-04 (on about 1 "
         "order); less than 0.1 would be usual for as many orders (more than 100 times): grade "
         '"raised".',
@@ -80,8 +80,8 @@ CASES = {
     "ended": (
         replace(EVENT, kind=EventKind.ENDED, expected=14.0),
         None,
-        "商家 M-3f2a 在 12 月 4 日 20:05–21:05 收到 14 起投诉(对应约 1,204 笔订单),"
-        "平时同样的订单量约为 14 起,该对象已结束,「严重」提示随之关闭。",
+        "商家 M-3f2a 在 12 月 4 日 20:05–21:05 收到 14 起投诉（对应约 1,204 笔订单），"
+        "平时同样的订单量约为 14 起，该对象已结束，「严重」提示随之关闭。",
         "Merchant M-3f2a received 14 complaints between 20:05 and 21:05 on 2020-12-04 (on about "
         "1,204 orders); about 14 would be usual for as many orders: it is over, and so is its "
         '"critical" alert.',

@@ -209,4 +209,13 @@ def test_the_quick_look_at_pseudonyms_passes_over_none_that_has_a_fault() -> Non
     ]
     faulty = [text for text in whole if coded_number_fault(text)]
     assert len(faulty) > 100
-    assert all(coded.suspects(pa.array(faulty)).to_pylist())
+    assert coded.suspects(pa.array(faulty)).all()
+    mixed = [None, "0" * 31, *faulty, f"{rng.getrandbits(128):032x}"[:30], faulty[0], "é" * 16]
+    found = coded.suspects(pa.array(mixed).slice(1))
+    assert found.tolist() == [False, *[True] * len(faulty), False, True, False]
+
+
+def test_few_random_pseudonyms_are_judged_one_by_one() -> None:
+    rng = random.Random(6)
+    texts = pa.array([f"{rng.getrandbits(128):032x}" for _ in range(20_000)])
+    assert coded.suspects(texts).sum() < 200

@@ -47,6 +47,8 @@ class Desk:
 def desk(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> Desk:
+    # No stack of whoever runs this: its registry would be written to.
+    monkeypatch.setenv("LIVEWATCH_HOME", str(tmp_path / "no-stack"))
     return Desk(monkeypatch, capsys, tmp_path)
 
 

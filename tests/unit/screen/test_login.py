@@ -77,8 +77,19 @@ class Visitor:
     def get(self, path: str) -> httpx.Response:
         return self._runner.run(self._client.get(path))
 
-    def post(self, path: str, **fields: str) -> httpx.Response:
-        return self._runner.run(self._client.post(path, data=fields))
+    def post(
+        self, path: str, headers: dict[str, str] | None = None, **fields: str
+    ) -> httpx.Response:
+        return self._runner.run(self._client.post(path, data=fields, headers=headers))
+
+    def at_once(self, times: int, **fields: str) -> list[int]:
+        """Status codes of a form sent many times together, sorted."""
+
+        async def sent() -> list[httpx.Response]:
+            one = self._client.post
+            return await asyncio.gather(*(one("/login", data=fields) for _ in range(times)))
+
+        return sorted(answer.status_code for answer in self._runner.run(sent()))
 
     def enter(self, account: str, password: str = PASSWORD) -> httpx.Response:
         return self.post("/login", account=account, password=password)
@@ -151,6 +162,38 @@ def test_guessing_is_slowed_down_and_forgiven(visitor: Visitor) -> None:
     assert visitor.enter("lin").status_code == 429
     visitor.clock.seconds += 120
     assert visitor.enter("lin").status_code == 303
+
+
+def test_guesses_sent_all_at_once_are_no_more_than_one_by_one(visitor: Visitor) -> None:
+    codes = visitor.at_once(30, account="lin", password="wrong")
+    assert codes == [401] * 10 + [429] * 20
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"sec-fetch-site": "cross-site", "origin": "https://evil.example"},
+        {"sec-fetch-site": "same-site", "origin": "http://other.screen"},
+        {"origin": "https://evil.example"},
+        {"origin": "null"},
+    ],
+)
+def test_another_site_s_page_can_log_nobody_in_or_out(
+    visitor: Visitor, headers: dict[str, str]
+) -> None:
+    refused = visitor.post("/login", headers, account="lin", password=PASSWORD)
+    assert (refused.status_code, refused.headers.get("set-cookie")) == (403, None)
+    visitor.enter("lin")
+    assert visitor.post("/logout", headers).status_code == 403
+    assert visitor.get("/api/query").text == "figures"
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [{"sec-fetch-site": "same-origin", "origin": "http://screen"}, {"origin": "http://screen"}],
+)
+def test_the_page_s_own_form_logs_in(visitor: Visitor, headers: dict[str, str]) -> None:
+    assert visitor.post("/login", headers, account="lin", password=PASSWORD).status_code == 303
 
 
 def test_a_session_ends_by_itself_and_with_its_account(visitor: Visitor) -> None:

@@ -35,7 +35,7 @@ def test_an_unknown_target_or_a_newer_database_is_refused() -> None:
 
 
 def test_statements_come_one_at_a_time_without_comments() -> None:
-    assert list(plan(SOME, 0, 1)[0].statements()) == ["CREATE 1", "X 1"]
+    assert list(plan(SOME, 0, 1)[0].statements("any")) == ["CREATE 1", "X 1"]
 
 
 def test_ours_are_in_order_and_each_has_a_reverse() -> None:

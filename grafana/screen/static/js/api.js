@@ -24,6 +24,8 @@ async function get(path, params = {}) {
     throw new ApiError(LOST);
   }
   const body = await response.json().catch(() => ({ error: LOST }));
+  // The session has ended: there is nothing to show before the next login.
+  if (response.status === 401) location.assign("/login");
   if (!response.ok) throw new ApiError(body.error || LOST);
   return body;
 }

@@ -31,6 +31,10 @@ export function fieldConfig(panel, name) {
 // The label of a code, by Grafana's value mappings: {text, color} or null.
 export function mapped(config, value) {
   for (const mapping of config.mappings || []) {
+    if (mapping.type === "regex" && regexp(mapping.options.pattern).test(String(value))) {
+      const { result } = mapping.options;
+      return { text: result.text ?? String(value), color: result.color };
+    }
     if (mapping.type === "value" && Object.hasOwn(mapping.options, String(value))) {
       return mapping.options[String(value)];
     }

@@ -11,15 +11,18 @@ export function heat(panel, frame) {
   const config = fieldConfig(panel, "value");
   const words = (value) => figure(value, config.unit, config.decimals);
   const look = (value, all) => {
-    const [low, high] = bounds(all);
+    const [low, high] = ends(config, all);
     return shade(high > low ? (value - low) / (high - low) : 1);
   };
   const legend = ({ values }) => {
-    const [low, high] = bounds(values.flat().filter((v) => v !== null));
+    const [low, high] = ends(config, values.flat().filter((v) => v !== null));
     return [el("span", {}, words(low)), el("span", { class: "ramp" }), el("span", {}, words(high))];
   };
   return lanes(panel, frame, { look, words, legend, gap: 0.5 });
 }
+
+// The definition's ends of the scale, else the least and the most there is.
+const ends = ({ min, max }, values) => (min === undefined || max === undefined ? bounds(values) : [min, max]);
 
 function bounds(values) {
   let [low, high] = [Infinity, -Infinity];

@@ -1,6 +1,6 @@
 // Rows of cells over time: the ground of Grafana's heatmap and its state timeline.
 import { el } from "./dom.js";
-import { clock, dayClock } from "./format.js";
+import { clock, dayClock, monthDay } from "./format.js";
 import { css } from "./palette.js";
 import { t } from "./text.js";
 
@@ -148,7 +148,7 @@ function ticks(pen, shown, top) {
   const first = Math.ceil((shown.span.from + SHANGHAI_MS) / step) * step - SHANGHAI_MS;
   for (let at = first; at <= shown.span.to; at += step) {
     const x = xOf(shown, at);
-    const label = long ? dayClock(at) : clock(at);
+    const label = step >= 86400000 ? monthDay(at) : long ? dayClock(at) : clock(at);
     const half = pen.measureText(label).width / 2;
     if (x - half < shown.left - 4 || x + half > shown.right + 6) continue;
     pen.fillText(label, x, top + AXIS / 2 + LEGEND_GAP);

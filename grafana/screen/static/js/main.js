@@ -19,6 +19,9 @@ import { toolbar } from "./toolbar.js";
 const REFRESH_MS = 2000;
 // A long range takes the engine longer: the page then asks less often, at most a fifth of the time.
 const REST = 4;
+const PRINT_ROUNDS = 5;
+// The newest figures are older than what anybody would call the present.
+const LATE_MINUTES = 10;
 const DRAW = { stat, timeseries: series, table, barchart: bars, heatmap: heat, "state-timeline": states };
 const byId = (id) => document.getElementById(id);
 
@@ -39,15 +42,17 @@ const sight = new IntersectionObserver((entries) => {
 async function build() {
   setLanguage(view.lang);
   words();
-  const { dashboards } = await api.dashboards();
+  const { dashboards, account } = await api.dashboards();
   if (!view.dashboard) view.dashboard = dashboards[0].uid;
+  // Before the dashboard: from one that does not exist there is a way on.
+  navigation(dashboards);
+  visitor(account);
   page.board = await api.dashboard(view.dashboard, view.lang);
   for (const { part } of page.panels.values()) part.destroy();
   page.panels.clear();
   sight.disconnect();
   document.title = `${page.board.title} · livewatch`;
   setText(byId("title"), page.board.title);
-  navigation(dashboards);
   const holder = byId("panels");
   holder.replaceChildren();
   for (const panel of page.board.panels) {
@@ -68,12 +73,20 @@ function navigation(dashboards) {
   byId("boards").querySelector("[aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
 }
 
+// Who looks, and the way out; nobody is named where no login is asked for.
+function visitor(account) {
+  byId("leave").hidden = !account;
+  setText(byId("account"), account || "");
+  setText(byId("leave-button"), t("leave"));
+}
+
 async function chooseVariables() {
   const defined = page.board.templating.list.filter((v) => v.type !== "datasource");
   // Without ClickHouse there is still the page; its filters come with the next change.
   const options = await api.choices(view.dashboard, view.lang, timeParams()).catch(() => ({}));
   page.variables = defined.map((v) => ({ name: v.name, label: v.label, options: options[v.name] || (v.current ? [v.current] : []) }));
-  known((options.platform || []).map((o) => o.value).filter((v) => v !== "$__all"));
+  // Lines are called by a platform's id and by a code's words.
+  for (const name of ["platform", "category", "scenario"]) known((options[name] || []).filter((o) => o.value !== "$__all").map((o) => o.text));
   for (const { name, options: listed } of page.variables) {
     // A variable without "all" (a session) starts with the first that there is.
     if (!view.vars[`var-${name}`] && listed[0] && listed[0].value !== "$__all") view.vars[`var-${name}`] = listed[0].value;
@@ -89,6 +102,7 @@ function words() {
   setText(byId("lang"), t("other"));
   byId("lang").setAttribute("aria-label", t("otherLabel"));
   setText(byId("theme"), isDark() ? t("toLight") : t("toDark"));
+  setText(byId("print"), t("print"));
   setText(byId("pause"), page.paused ? t("resume") : t("pause"));
   byId("pause").setAttribute("aria-pressed", String(page.paused));
   byId("pause").title = page.paused ? t("paused") : t("live");
@@ -181,13 +195,17 @@ function asOf(answer, span, measured) {
   const long = dayClock(span.from).slice(0, 5) !== dayClock(span.to).slice(0, 5);
   const range = `${dayClock(span.from)}–${long ? dayClock(span.to) : clock(span.to)}`;
   const follows = view.anchor === "latest" && !view.zoom && !measured;
-  setText(byId("asof"), `${range} ${t("zone")}${follows ? ` · ${age(answer.latest)}` : ""}`);
+  const late = follows && minutesBehind(answer.latest) > LATE_MINUTES;
+  byId("asof").classList.toggle("late", late);
+  setText(byId("asof"), `${range} ${t("zone")}${follows ? ` · ${late ? "◆ " : ""}${age(answer.latest)}` : ""}`);
 }
+
+const minutesBehind = (latest) => (latest === null ? 0 : Math.round((Date.now() - Date.parse(latest)) / 60000));
 
 // How far the newest figures are from the clock on the wall.
 function age(latest) {
   if (latest === null) return t("noData");
-  const behind = Math.round((Date.now() - Date.parse(latest)) / 60000);
+  const behind = minutesBehind(latest);
   if (behind > 24 * 60 || behind < -5) return t("replayed");
   if (behind > 180) return `${t("behind")} ${Math.round(behind / 60)} ${t("hours")}`;
   return `${t("behind")} ${Math.max(0, behind)} ${t("minutes")}`;
@@ -202,16 +220,33 @@ byId("lang").addEventListener("click", async () => {
   view.lang = view.lang === "zh" ? "en" : "zh";
   keep("lang", view.lang);
   remember();
-  await build();
+  await start();
   byId("lang").focus();
 });
 byId("theme").addEventListener("click", () => {
   const theme = isDark() ? "light" : "dark";
-  document.documentElement.dataset.theme = theme;
+  paintAs(theme);
   keep("theme", theme);
   words();
-  for (const { part } of page.panels.values()) part.restyle();
 });
+function paintAs(theme) {
+  document.documentElement.dataset.theme = theme;
+  for (const { part } of page.panels.values()) part.restyle();
+}
+// Paper is white, and shows every panel, also those not looked at yet.
+byId("print").addEventListener("click", async () => {
+  const waiting = () => [...page.panels.values()].some(({ frame }) => frame.root.dataset.state === "waiting");
+  for (const panel of page.panels.values()) panel.visible = true;
+  // Another round may overtake this one, and draw in its stead.
+  for (let n = 0; n < PRINT_ROUNDS && (n === 0 || waiting()); n++) await refresh();
+  window.print();
+});
+let screenTheme = null;
+window.addEventListener("beforeprint", () => {
+  screenTheme = document.documentElement.dataset.theme;
+  paintAs("light");
+});
+window.addEventListener("afterprint", () => paintAs(screenTheme));
 document.addEventListener("visibilitychange", () => {
   if (!document.hidden) refresh();
 });

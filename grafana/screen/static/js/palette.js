@@ -7,15 +7,28 @@ const order = [];
 
 export const isDark = () => document.documentElement.dataset.theme !== "light";
 
-// A name keeps its colour in every panel. Known names come first, in their order.
+// A name keeps its colour in every panel where it can. Known names come first, in their order.
 export function known(names) {
   for (const name of names) if (!order.includes(name)) order.push(name);
 }
 
-export function colorOf(name) {
-  known([name]);
-  const colors = isDark() ? DARK : LIGHT;
-  return colors[order.indexOf(name) % colors.length];
+// name -> place in the palette, for the lines of one chart: each has its own colour, also where
+// two names would by themselves have the same.
+export function slots(names) {
+  known(names);
+  const count = DARK.length;
+  const taken = new Set();
+  const found = new Map();
+  for (const name of [...new Set(names)].sort((a, b) => order.indexOf(a) - order.indexOf(b))) {
+    if (taken.size === count) taken.clear();
+    let slot = order.indexOf(name) % count;
+    while (taken.has(slot)) slot = (slot + 1) % count;
+    taken.add(slot);
+    found.set(name, slot);
+  }
+  return found;
 }
+
+export const slotColor = (slot) => (isDark() ? DARK : LIGHT)[slot];
 
 export const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();

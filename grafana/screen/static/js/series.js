@@ -1,10 +1,10 @@
 // Grafana's time series panel, drawn by uPlot: one line a label, dashed where provisional.
 import { el } from "./dom.js";
 import { fieldConfig } from "./fields.js";
-import { axis, clock, dayClock, figure } from "./format.js";
+import { axis, axisSteps, clock, dayClock, figure, monthDay, unitWord } from "./format.js";
 import { lines, PROVISIONAL, stacked } from "./frame.js";
 import { drawMarks } from "./marks.js";
-import { colorOf, css } from "./palette.js";
+import { css, slotColor, slots } from "./palette.js";
 import { language, t } from "./text.js";
 import { tooltip } from "./tooltip.js";
 
@@ -27,7 +27,7 @@ export function series(panel, frame, zoom) {
 
   const observer = new ResizeObserver(() => plot?.setSize(size(holder)));
   observer.observe(holder);
-  holder.addEventListener("keydown", (event) => moveCursor(event, plot));
+  holder.addEventListener("keydown", (event) => pressed(event, plot, zoom));
 
   return {
     update(result, span) {
@@ -38,6 +38,8 @@ export function series(panel, frame, zoom) {
       }
       bounds = [span.from / 1000, span.to / 1000];
       for (const line of found.lines) entitle(panel, line);
+      const slot = slots(found.lines.map((line) => line.name));
+      for (const line of found.lines) line.slot = slot.get(line.name);
       frame.drawn();
       const data = [found.xs, ...(isBars ? stacked(found.lines) : found.lines.map((l) => l.ys))];
       const shape = found.lines.map((l) => `${l.name}/${l.field}`).join("\n");
@@ -49,13 +51,13 @@ export function series(panel, frame, zoom) {
         drawn = shape;
         buildLegend(legend, found.lines, hidden, () => plot);
       }
-      markProvisional(frame.extra, found.lines);
+      annotate(frame.extra, unitWord(config.unit), found.lines);
       hideChosen(plot, found.lines, hidden);
       describe(holder, panel, config, found.lines);
     },
     restyle() {
       plot?.redraw(false);
-      for (const dot of legend.querySelectorAll("[data-name]")) tint(dot, dot.dataset.name, dot.dataset.color);
+      for (const key of legend.querySelectorAll(".key")) tint(key, { color: key.dataset.color, slot: key.dataset.slot });
     },
     destroy() {
       observer.disconnect();
@@ -101,8 +103,11 @@ function options(panel, config, found, holder, { bounds, tip, zoom }) {
 function yRange(minimum, maximum, low, high) {
   if (low === null || high === null) return [0, 1];
   const room = (high - low) * 0.1 || Math.abs(high) * 0.1 || 1;
-  const top = maximum !== undefined && high <= maximum ? maximum : high + room;
-  return [minimum === undefined ? Math.min(low, top) - room : Math.min(minimum, low), top];
+  // A line at the maximum (100%) is not cut in half by the edge.
+  const top = maximum !== undefined && high <= maximum ? maximum + 0.03 * (maximum - Math.min(minimum ?? low, low)) : high + room;
+  // What is never negative has no axis below zero.
+  const bottom = low >= 0 ? Math.max(0, low - room) : low - room;
+  return [minimum === undefined ? Math.min(bottom, top - room) : Math.min(minimum, low), top];
 }
 
 // The threshold that the definition draws across, dashed, where it is in sight.
@@ -126,7 +131,7 @@ function drawLimit(u, config) {
 
 function drawLine(panel, line) {
   const custom = fieldConfig(panel, line.field).custom || {};
-  const stroke = () => line.color || colorOf(line.name);
+  const stroke = () => line.color || slotColor(line.slot);
   if (custom.drawStyle === "bars") {
     const paths = uPlot.paths.bars({ size: [0.9, 46], align: 1 });
     return { label: line.name, stroke, fill: stroke, width: 0, paths, points: { show: false } };
@@ -158,9 +163,13 @@ function timeAxis(bounds) {
   return {
     stroke: () => css("--soft"), font: font(), size: 26, gap: 4, space: 62,
     grid: { show: false }, ticks: { stroke: () => css("--grid"), size: 4 },
-    values: (_, splits) => {
+    values: (u, splits) => {
       const long = bounds()[1] - bounds()[0] > 86400;
-      return splits.map((s) => (long ? dayClock(s * 1000) : clock(s * 1000)));
+      const days = splits.length > 1 && splits[1] - splits[0] >= 86400;
+      const word = days ? monthDay : long ? dayClock : clock;
+      // What the edge would cut in half is left out.
+      const edge = u.bbox.width / devicePixelRatio + 8;
+      return splits.map((s) => word(s * 1000)).map((text, i) => (u.valToPos(splits[i], "x") + 3.2 * text.length > edge ? "" : text));
     },
   };
 }
@@ -168,6 +177,7 @@ function timeAxis(bounds) {
 function valueAxis(config) {
   return {
     stroke: () => css("--soft"), font: font(), gap: 4, space: 34, grid: grid(), ticks: { show: false },
+    incrs: (u) => axisSteps(config.unit, u.data.slice(1).every((ys) => ys.every((y) => Number.isInteger(y ?? 0)))),
     size: (_, values) => 14 + 6.4 * Math.max(0, ...(values || []).map((v) => width(v))),
     values: (_, splits) => axis(splits, config.unit),
   };
@@ -178,43 +188,76 @@ const width = (text) => [...text].reduce((sum, c) => sum + (c > "\u2e80" ? 1.8 :
 function chooseRange(u, zoom) {
   if (u.select.width < 8) return;
   const [from, to] = [u.select.left, u.select.left + u.select.width].map((x) => u.posToVal(x, "x"));
-  u.setSelect({ left: 0, width: 0, top: 0, height: 0 }, false);
+  u.setSelect(NOTHING, false);
   zoom(Math.round(from) * 1000, Math.round(to) * 1000);
 }
 
-function moveCursor(event, plot) {
+// The keyboard's way to do what the pointer does: arrows move the cursor, with Shift they select,
+// Enter zooms into what is selected and Escape lets go of it.
+function pressed(event, plot, zoom) {
+  if (!plot) return;
+  if (event.key === "Enter") chooseRange(plot, zoom);
+  if (event.key === "Escape") plot.setSelect(NOTHING, false);
   const by = { ArrowLeft: -1, ArrowRight: 1, Home: -Infinity, End: Infinity }[event.key];
-  if (by === undefined || !plot) return;
+  if (by === undefined) return;
   event.preventDefault();
   const last = plot.data[0].length - 1;
-  const at = Math.min(last, Math.max(0, (plot.cursor.idx ?? last) + by));
-  plot.setCursor({ left: plot.valToPos(plot.data[0][at], "x"), top: plot.bbox.height / 4 });
+  const before = plot.cursor.idx ?? last;
+  const at = Math.min(last, Math.max(0, before + by));
+  const left = xOf(plot, at);
+  if (event.shiftKey) extend(plot, xOf(plot, before), left);
+  else plot.setSelect(NOTHING, false);
+  plot.setCursor({ left, top: plot.bbox.height / 4 });
+}
+
+const NOTHING = { left: 0, width: 0, top: 0, height: 0 };
+const xOf = (plot, at) => plot.valToPos(plot.data[0][at], "x");
+
+// The selection's end that the cursor is on follows it; the other one stays.
+function extend(plot, from, to) {
+  const { left, width } = plot.select;
+  const fixed = width === 0 ? from : Math.abs(from - left) < Math.abs(from - left - width) ? left + width : left;
+  const height = plot.bbox.height / devicePixelRatio;
+  plot.setSelect({ left: Math.min(fixed, to), width: Math.abs(to - fixed), top: 0, height }, false);
 }
 
 function buildLegend(list, found, hidden, plot) {
-  const colors = new Map(found.map((l) => [l.name, l.color]));
-  const items = [...colors].map(([name, color]) => {
-    const toggle = el("button", { type: "button", class: "key", "aria-pressed": String(!hidden.has(name)), "data-name": name, "data-color": color }, name);
-    tint(toggle, name, color);
+  const named = new Map(found.map((l) => [l.name, l]));
+  const items = [...named].map(([name, line]) => {
+    const toggle = el("button", {
+      type: "button", class: "key", "aria-pressed": String(!hidden.has(name)), "data-name": name,
+      "data-color": line.color, "data-slot": line.slot,
+    }, name);
+    tint(toggle, line);
     toggle.addEventListener("click", () => {
       if (!hidden.delete(name)) hidden.add(name);
       toggle.setAttribute("aria-pressed", String(!hidden.has(name)));
       hideChosen(plot(), found, hidden);
     });
+    for (const event of ["pointerenter", "focus"]) toggle.addEventListener(event, () => stress(plot(), found, name));
+    for (const event of ["pointerleave", "blur"]) toggle.addEventListener(event, () => stress(plot(), found, null));
     return el("li", {}, toggle);
   });
   list.replaceChildren(...items);
 }
 
-// Said once in the title when any part of the lines is provisional.
-function markProvisional(extra, found) {
-  const dashed = found.some((l) => PROVISIONAL.test(l.field) && l.ys.some((y) => y !== null));
-  if (dashed === extra.hasChildNodes()) return;
-  extra.replaceChildren(...(dashed ? [el("span", { class: "dashed" }, t("provisional"))] : []));
+// The line whose name the pointer or the focus is on stands out from the others.
+function stress(plot, found, name) {
+  found.forEach((line, i) => { plot.series[i + 1].alpha = name === null || line.name === name ? 1 : 0.18; });
+  plot.redraw(false);
 }
 
-function tint(node, name, color) {
-  node.style.setProperty("--tone", color || colorOf(name));
+// Said once beside the title: the axis' unit, and that a part of the lines is provisional.
+function annotate(extra, unit, found) {
+  const dashed = found.some((l) => PROVISIONAL.test(l.field) && l.ys.some((y) => y !== null));
+  const said = `${unit}/${dashed}`;
+  if (extra.dataset.said === said) return;
+  extra.dataset.said = said;
+  extra.replaceChildren(...(unit ? [el("span", {}, unit)] : []), ...(dashed ? [el("span", { class: "dashed" }, t("provisional"))] : []));
+}
+
+function tint(node, { color, slot }) {
+  node.style.setProperty("--tone", color || slotColor(slot));
 }
 
 function hideChosen(plot, found, hidden) {

@@ -30,10 +30,12 @@ export function shell(panel) {
   });
   const heading = el("h2", { id: `${id}-title` }, panel.title);
   const extra = el("div", { class: "extra" });
-  const body = el("div", { class: "body" });
+  // A stat across the whole page is a sentence, and no tile: who hears the page hears it change.
+  const headline = panel.type === "stat" && panel.gridPos.w === 24;
+  const body = el("div", { class: "body", "aria-live": headline ? "polite" : null });
   const cover = el("p", { class: "cover" }, t("waiting"));
   const root = el("section", {
-    id, class: `panel ${panel.type}`, "aria-labelledby": heading.id,
+    id, class: `panel ${panel.type}${headline ? " headline" : ""}`, "aria-labelledby": heading.id,
     "data-panel": panel.id, "data-state": "waiting",
   }, el("div", { class: "head" }, heading, extra, button), note, body, cover);
   const { x, y, w, h } = panel.gridPos;

@@ -23,6 +23,11 @@ const WORDS = {
   unknown: ["未知", "unknown"],
   nothing: ["此时段没有数据", "No data in this range"],
   noRows: ["没有符合条件的记录", "Nothing matches"],
+  rows: ["共 {n} 条", "{n} rows"],
+  allRows: ["显示全部 {n} 条", "Show all {n} rows"],
+  filters: ["时段与筛选", "Range and filters"],
+  print: ["打印", "Print"],
+  leave: ["退出", "Log out"],
   waiting: ["读取中…", "Loading…"],
   provisional: ["暂定", "provisional"],
   prov: ["暂定", "prov."],
@@ -44,7 +49,10 @@ const WORDS = {
   cells: ["时间格，方向键移动", "Cells over time; arrow keys move"],
   marks: ["标注", "Marks"],
   "7d": ["7 天", "7 d"],
-  chart: ["折线图，左右方向键移动游标", "Line chart; arrow keys move the cursor"],
+  chart: [
+    "折线图，左右方向键移动游标，按住 Shift 选取一段，回车放大",
+    "Line chart; arrow keys move the cursor, with Shift they select, Enter zooms in",
+  ],
 };
 
 let lang = "zh";

@@ -5,7 +5,8 @@ import { ranges, view } from "./prefs.js";
 import { t } from "./text.js";
 
 export function toolbar(form, variables, changed) {
-  form.addEventListener("submit", (event) => event.preventDefault());
+  form.onsubmit = (event) => event.preventDefault();
+  form.setAttribute("aria-label", t("filters"));
   const chip = zoomChip(changed);
   const filters = variables.map((v) => filter(v, changed));
   form.replaceChildren(rangeChoice(changed), anchorChoice(changed), ...filters, ...(chip ? [chip] : []));

@@ -3,7 +3,7 @@ import { el } from "./dom.js";
 import { clock, dayClock, figure } from "./format.js";
 import { PROVISIONAL } from "./frame.js";
 import { marksAt } from "./marks.js";
-import { colorOf } from "./palette.js";
+import { slotColor } from "./palette.js";
 import { t } from "./text.js";
 
 export function tooltip(holder, config) {
@@ -35,14 +35,14 @@ function readings(u, lines, at) {
     const value = line.ys[at] ?? null;
     const before = found.get(line.name);
     if (before && (before.value !== null || value === null)) return;
-    found.set(line.name, { name: line.name, color: line.color, value, provisional: value !== null && PROVISIONAL.test(line.field) });
+    found.set(line.name, { name: line.name, color: line.color || slotColor(line.slot), value, provisional: value !== null && PROVISIONAL.test(line.field) });
   });
   return [...found.values()].sort((a, b) => (b.value ?? -1) - (a.value ?? -1));
 }
 
 function row({ name, color, value, provisional }, config) {
   const dot = el("span", { class: "dot" });
-  dot.style.setProperty("--tone", color || colorOf(name));
+  dot.style.setProperty("--tone", color);
   const text = figure(value, config.unit, config.decimals) + (provisional ? ` ${t("prov")}` : "");
   return el("p", { class: "tip-row" }, dot, el("span", { class: "tip-name" }, name), el("b", {}, text));
 }
