@@ -328,7 +328,7 @@ def test_minutes_that_close_come_with_the_stream(desk: Desk) -> None:
     with connect(desk.settings) as client:
         client.execute(f"INSERT INTO indicators_cell ({', '.join(rows[0])}) VALUES", rows)
     for one in stream:
-        if one["event"] == "indicator":
+        if one["event"] == "indicator" and one["data"]["district"] == "310101":
             assert one["data"]["platform_id"] == "p01"
             assert one["data"]["orders_5m"] == 7
             break
