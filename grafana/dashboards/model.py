@@ -42,7 +42,10 @@ class Link:
 
 @dataclass(frozen=True)
 class Field:
-    """How one column shows: its name in both languages, unit, width, labels of its codes."""
+    """How one column shows: its name in both languages, unit, width, labels of its codes.
+
+    `absent`: what stands where there is no value, if that is no unknown (has not happened yet).
+    """
 
     name: str
     title: Text
@@ -55,6 +58,7 @@ class Field:
     hidden: bool = False
     color: str | None = None
     link: Link | None = None
+    absent: Text | None = None
 
 
 @dataclass(frozen=True)

@@ -138,6 +138,7 @@ def _properties(field: Field, lang: Lang) -> list[models.DynamicConfigValue]:
         "custom.cellOptions": cell,
         "custom.hidden": field.hidden or None,
         "color": fixed,
+        "noValue": field.absent.of(lang) if field.absent else None,
         "links": [_data_link(field.link, lang)] if field.link else None,
     }
     return [

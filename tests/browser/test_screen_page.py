@@ -82,12 +82,15 @@ def test_pictures_for_the_readme(open_page: Open) -> None:
 
 
 def test_nothing_overlaps_or_is_cut(open_page: Open) -> None:
-    for lang, board in (("zh", "city-overview"), ("en", "data-quality"), ("en", "platform")):
+    looked_at = (
+        ("zh", "city-overview"), ("en", "city-overview"), ("en", "data-quality"), ("en", "platform")
+    )  # fmt: skip
+    for lang, board in looked_at:
         page = open_page(f"lang={lang}&dashboard={board}&range=24h")
         whole(page)
         cut = page.evaluate(
-            "() => [...document.querySelectorAll('.panel:not(.headline) h2, .number, .under, '"
-            " + '.label, .tool')]"
+            "() => [...document.querySelectorAll("
+            "'.panel:not(.headline) h2, .number, .under, .label, .tool')]"
             ".filter((e) => e.scrollWidth > e.clientWidth + 1).map((e) => e.textContent)"
         )
         assert cut == []
@@ -175,6 +178,15 @@ def test_keyboard_alone_is_enough(open_page: Open) -> None:
     page.locator("#panel-12 .key").first.focus()
     page.keyboard.press("Space")
     expect(page.locator("#panel-12 .key").first).to_have_attribute("aria-pressed", "false")
+
+
+def test_what_has_not_happened_is_not_called_unknown(open_page: Open) -> None:
+    """Of the files of the ledger some are not acknowledged, and nobody appealed them."""
+    page = open_page("lang=zh&dashboard=flags-appeals&range=24h")
+    reach(page, "#panel-35")
+    said = page.locator("#panel-35 td:is([data-field=acked_at], [data-field=appealed_at])")
+    words = {text for text in said.all_inner_texts() if not re.search(r"\d", text)}
+    assert words == {"尚未", "无"}
 
 
 def test_it_refreshes_without_redrawing_what_is_the_same(open_page: Open) -> None:

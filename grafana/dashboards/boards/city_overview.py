@@ -43,7 +43,7 @@ _SERIES: Final = (
     panels.lines(
         15,
         sql.mean("complaints_known"),
-        Text("每分钟投诉（按平台）", "Complaints per minute by platform"),
+        Text("每分钟投诉（按平台）", "Complaints/min by platform"),
         Text("按平台，一分钟窗口，件。", "By platform, one-minute window."),
         "none",
     ),
@@ -70,7 +70,7 @@ _SERIES: Final = (
     panels.lines(
         18,
         "1000000 * sum(orders_5m) / nullIf(sum(viewer_milliminutes_5m), 0)",
-        Text("千观看分钟订单（按平台）", "Orders/1k viewer-min by platform"),
+        Text("千观看分钟订单（按平台）", "Orders per 1k viewer-min"),
         Text(
             "I09，按平台，五分钟窗口：1,000 × 订单 / 观看人分钟。",
             "I09 by platform, five minutes: 1,000 x orders / viewer-minutes.",

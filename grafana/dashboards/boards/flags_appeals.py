@@ -154,6 +154,9 @@ _STATES: Final = panels.bars(
     "locale",
     each(ledger_sql.states),
 )
+# An entry that is not there is known not to be there.
+_NOT_YET: Final = Text("尚未", "not yet")
+_NONE: Final = Text("无", "none")
 LEDGER: Final = panels.table(
     35,
     both(ledger_sql.FILES),
@@ -170,9 +173,13 @@ LEDGER: Final = panels.table(
         Field("platform_id", Text("平台", "Platform"), width=80, link=labels.TO_PLATFORM),
         labels.DISTRICT,
         Field("opened_at", Text("立档", "Filed"), unit="dateTimeAsIso", width=104),
-        Field("acked_at", Text("确认", "Acked"), unit="dateTimeAsIso", width=104),
-        Field("appealed_at", Text("申诉", "Appealed"), unit="dateTimeAsIso", width=104),
-        Field("decided_at", Text("决定", "Decided"), unit="dateTimeAsIso", width=104),
+        Field("acked_at", Text("确认", "Acked"), unit="dateTimeAsIso", width=104, absent=_NOT_YET),
+        Field(
+            "appealed_at", Text("申诉", "Appealed"), unit="dateTimeAsIso", width=104, absent=_NONE
+        ),
+        Field(
+            "decided_at", Text("决定", "Decided"), unit="dateTimeAsIso", width=104, absent=_NOT_YET
+        ),
         Field("decision", Text("结果", "Decision"), labels=labels.FILE_STATES),
     ),
 )

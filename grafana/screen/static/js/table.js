@@ -67,7 +67,7 @@ function linked(config, value, row, shown) {
 }
 
 function content(config, column, value) {
-  if (value === null) return el("span", { class: "none" }, t("unknown"));
+  if (value === null) return el("span", { class: "none" }, config.noValue || t("unknown"));
   if (value === "") return el("span", { class: "none" }, "—");
   const label = mapped(config, value);
   if (label?.color && config.custom?.cellOptions?.type === "color-background") {
