@@ -26,7 +26,7 @@ from tests.integration.pipeline.kept_city import (
     rewritten,
 )
 
-NUMBER = 29
+NUMBER = 32
 ALL = dict.fromkeys(("platform", "category", "district"), macros.ALL)
 CHOICES: list[tuple[dict[str, str], Callable[[Row], bool]]] = [
     (ALL, lambda _: True),

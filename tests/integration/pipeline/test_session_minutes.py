@@ -22,7 +22,7 @@ from pipelines.warehouse.migrate import load, plan, run
 from tests.integration.pipeline.kept_city import rest
 
 NUMBER = 28
-NOW = 29  # panels read hours, too, where they are kept
+NOW = 32  # panels read hours, too, where they are kept
 END = datetime.now(UTC).replace(second=0, microsecond=0) - timedelta(hours=1)
 HOURS = 30  # over two midnights: partitions are days
 SESSIONS = 60
