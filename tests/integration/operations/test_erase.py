@@ -22,8 +22,9 @@ RAW = tuple(f"raw_{t.value}" for t in SampleType)
 ONE = next(s for s in sessions() if s.platform == "p-two")
 COUNTS = {
     table: f"SELECT countIf(platform_id = 'p-one'), countIf(session_id = '{ONE.id}'), "
-    f"countIf(platform_id = 'p-two' AND session_id != '{ONE.id}') FROM {table} FINAL "
-    f"WHERE {NAMING.get(table, 'true')}"
+    f"countIf(platform_id = 'p-two' AND session_id != '{ONE.id}') "
+    # Rows of the kept hours replace nothing: a note says which are read.
+    f"FROM {table}{'' if table == 'session_hours' else ' FINAL'} WHERE {NAMING.get(table, 'true')}"
     for table in ERASE
 }
 
@@ -54,6 +55,11 @@ def stored(pipeline: Pipeline, sender: Sender, ops: Ops) -> dict[str, tuple[Any,
         "INSERT INTO hour_session (hour, platform_id, session_id, rows, version) "
         "SELECT toStartOfHour(min(minute)), any(platform_id), session_id, count(), 1 "
         "FROM indicators_session FINAL GROUP BY session_id"
+    )
+    pipeline.query(
+        "INSERT INTO session_hours (minute, platform_id, session_id, orders_1m, computed) "
+        "SELECT toStartOfHour(min(minute)), any(platform_id), session_id, count(), now64(6) "
+        "FROM session_minutes FINAL GROUP BY session_id"
     )
     before = counted(pipeline)
     ops.stop_worker()
