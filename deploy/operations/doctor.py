@@ -46,7 +46,6 @@ def examine(at: Target, workers: list[str], disks: list[Path]) -> list[Finding]:
     """Look at everything; what is broken is a finding. `workers` are base URLs of their pages."""
     looks: list[tuple[str, str, Look]] = [
         ("Kafka", "no-telemetry", lambda: _kafka(at)),
-        ("dead letters", "dead-letters", lambda: _dead_letters(at)),
         ("ClickHouse", "clickhouse-away", lambda: _clickhouse(at)),
         ("workers", "worker-down", lambda: _workers(workers)),
         ("disks", "disk-nearly-full", lambda: _disks(disks)),
@@ -78,6 +77,8 @@ def _kafka(at: Target) -> Iterator[Finding]:
         said = ", ".join(some) if some else f"no worker is in group {at.group}"
         yield Finding("consumer group", bool(some), said, "" if some else "worker-down")
         yield from _lag(kafka, at)
+    # Behind the above: where brokers are away nobody waits for them twice.
+    yield from _dead_letters(at)
 
 
 def _partitions(kafka: Any, at: Target) -> Iterator[Finding]:
