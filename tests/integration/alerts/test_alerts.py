@@ -225,7 +225,7 @@ def test_a_secret_is_changed_while_it_runs(desk: Desk) -> None:
     assert told_by(four) == [True, False]
 
 
-@pytest.mark.parametrize("desk", [{"TIMEOUT_S": "60"}], indirect=True)
+@pytest.mark.parametrize("desk", [{"TIMEOUT_S": "30"}], indirect=True)
 def test_many_receivers_that_hang_hold_up_nobody(desk: Desk) -> None:
     hanging = Webhook(Mood.HANGING)
     try:
