@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Final, Protocol
 
-from pipelines.warehouse.rollup_sql import HOUR, at
+from pipelines.warehouse.rollup_sql import HOUR, at, moment
 
 #: As in the view `completeness_open`: a row may be noted so long before it can be read.
 _UNSEEN: Final = timedelta(minutes=10)
@@ -39,7 +39,7 @@ def run(db: Executor, now: datetime | None = None) -> list[datetime]:
         "SELECT hour, max(touched), max(computed), now64(3, 'UTC') FROM completeness_hours "
         "GROUP BY hour"
     )
-    found = [[_time(value) for value in row] for row in db.execute(asked)]
+    found = [[moment(value) for value in row] for row in db.execute(asked)]
     if not found:
         return []
     began = found[0][3] if now is None else now
@@ -82,10 +82,3 @@ def _keep(db: Executor, hours: list[datetime], began: datetime) -> None:
         "INSERT INTO completeness_hours (hour, computed) SELECT arrayJoin("
         f"[{listed}]), fromUnixTimestamp64Milli({version}, 'UTC')"
     )
-
-
-def _time(value: object) -> datetime:
-    found = datetime.fromisoformat(value) if isinstance(value, str) else value
-    if not isinstance(found, datetime):
-        raise TypeError(f"expected a time, got {type(value).__name__}")
-    return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)

@@ -11,10 +11,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Final, Protocol
+from typing import Final
 
 from pipelines.warehouse.hour_columns import CELL, CELL_KEY, SESSION, SESSION_KEY, Column
-from pipelines.warehouse.rollup_sql import HOUR, at
+from pipelines.warehouse.rollup_sql import HOUR, at, moment
+from pipelines.warehouse.rollups import Executor
 
 #: A minute may be noted so long before it can be read.
 UNSEEN: Final = timedelta(minutes=10)
@@ -23,12 +24,6 @@ _AT_ONCE: Final = 6
 NOTES: Final = "hour_notes"
 Noted = tuple[datetime, datetime, datetime]
 """An hour, when a minute of it was last inserted, and when it was last computed."""
-
-
-class Executor(Protocol):
-    """What a run needs of a ClickHouse client."""
-
-    def execute(self, query: str, params: object = None) -> list[tuple[object, ...]]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,14 +44,14 @@ KEPT: Final = {
 
 def run(db: Executor, now: datetime | None = None) -> list[datetime]:
     """Compute the hours that rest and are not kept; returns them. `now`: the server's clock."""
-    began = _time(db.execute("SELECT now64(6, 'UTC')")[0][0]) if now is None else now
+    began = moment(db.execute("SELECT now64(6, 'UTC')")[0][0]) if now is None else now
     done: set[datetime] = set()
     for minutes in KEPT:
         asked = (
             f"SELECT hour, max(touched), max(computed) FROM {NOTES} "
             f"WHERE minutes = '{minutes}' GROUP BY hour"
         )
-        noted = [(_time(h), _time(t), _time(c)) for h, t, c in db.execute(asked)]
+        noted = [(moment(h), moment(t), moment(c)) for h, t, c in db.execute(asked)]
         wanted = due(noted, began)
         for hours in chunks(wanted):
             db.execute(_keep(minutes, hours, began))
@@ -123,13 +118,6 @@ def _note(minutes: str, hours: list[datetime], began: datetime) -> str:
     )
 
 
-def _clock(moment: datetime) -> str:
-    micros = (moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
+def _clock(at_run: datetime) -> str:
+    micros = (at_run - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
     return f"fromUnixTimestamp64Micro(toInt64({micros}), 'UTC')"
-
-
-def _time(value: object) -> datetime:
-    found = datetime.fromisoformat(value) if isinstance(value, str) else value
-    if not isinstance(found, datetime):
-        raise TypeError(f"expected a time, got {type(value).__name__}")
-    return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)

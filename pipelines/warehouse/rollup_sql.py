@@ -177,3 +177,11 @@ def _hour_of(column: str) -> str:
 def at(moment: datetime) -> str:
     """A time as SQL."""
     return f"toDateTime('{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S}', 'UTC')"
+
+
+def moment(value: object) -> datetime:
+    """A time as the engine tells it, in UTC. Raises TypeError for what is none."""
+    found = datetime.fromisoformat(value) if isinstance(value, str) else value
+    if not isinstance(found, datetime):
+        raise TypeError(f"expected a time, got {type(value).__name__}")
+    return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
